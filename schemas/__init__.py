@@ -1,0 +1,1 @@
+"""The contract: every event and every topic, declared once."""

@@ -1,0 +1,1 @@
+"""What runs: the rooms of the hub, three floors, no arrow upward."""

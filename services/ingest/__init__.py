@@ -1,0 +1,1 @@
+"""Makes sure that what comes in is genuine and kept."""

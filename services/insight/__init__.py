@@ -1,0 +1,1 @@
+"""Counts: views over facts, derived and rebuildable."""

@@ -1,0 +1,1 @@
+"""Makes the calls that answer citizens, and reports what became of them."""

@@ -1,0 +1,1 @@
+"""Owns every conversation: the one writer of what is true about it."""

@@ -1,0 +1,1 @@
+"""What every process needs: the bus and the process itself."""

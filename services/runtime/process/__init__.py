@@ -1,0 +1,1 @@
+"""Settings, logs, metrics, health, the clock and stopping."""

@@ -1,0 +1,1 @@
+"""Mirrors the rooms; kafka/ runs on a real broker, flow/ in memory."""
