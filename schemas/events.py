@@ -786,4 +786,3 @@ EVENTS: dict[str, type[Event]] = {model.TYPE: model for model in _leaves(Event)}
 
 COMMANDS: dict[str, type[Command]] = {model.TYPE: model for model in EVENTS.values() if issubclass(model, Command)}
 """What may come in through the bridge, by type."""
-

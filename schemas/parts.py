@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -35,7 +35,7 @@ class AddressKind(StrEnum):
     OTHER = "other"
 
     @classmethod
-    def _missing_(cls, value: object) -> AddressKind:
+    def _missing_(cls, value: object) -> AddressKind:  # noqa: ARG003 - the enum's own signature
         return cls.OTHER
 
 
@@ -181,7 +181,7 @@ _KINDS = (
 )
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     return kind if kind in _KINDS else "unknown"
 

@@ -44,10 +44,20 @@ class SendError(ChannelError):
     """
 
     def __init__(
-        self, reason: Reason, *, code: str | None = None, after: float | None = None, scope: RateScope | None = None
+        self,
+        reason: Reason,
+        *,
+        code: str | None = None,
+        after: float | None = None,
+        scope: RateScope | None = None,
     ) -> None:
         super().__init__(f"{reason} (code {code or 'none'})")
-        self.reason, self.code, self.after, self.scope = reason, code, after, scope or RateScope.INBOX
+        self.reason, self.code, self.after, self.scope = (
+            reason,
+            code,
+            after,
+            scope or RateScope.INBOX,
+        )
 
 
 class RateScope(StrEnum):
@@ -198,7 +208,7 @@ Item = Message | Edit | Revocation | Echo | Receipt | Link | AccountChange | Rej
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """The configured number, mailbox or widget that a reply leaves from. `settings` are its provider's: token, address of the API."""
+    """What a reply leaves from: a number, mailbox or widget. `settings` are its provider's: token, address of the API."""
 
     name: str
     channel: str
@@ -223,7 +233,7 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took it. Several ids where it cut the part itself. `status` is accepted, or sent where that is sure."""
+    """The provider took it: several ids where it cut the part itself. `status` is `sent` only where that is sure."""
 
     external_ids: tuple[str, ...]
     status: DeliveryStatus = DeliveryStatus.ACCEPTED
