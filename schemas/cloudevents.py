@@ -12,6 +12,9 @@ from schemas.events import EVENTS, Event
 
 Headers = list[tuple[str, bytes]]
 
+NOBODY = "0" * 20
+"""In place of an OIN, where a record belongs to no municipality that the hub knows."""
+
 
 class Unreadable(ValueError):
     """A record that is no event of ours. The message says what is wrong, never what the record says."""
@@ -39,9 +42,9 @@ class CloudEvent:
         return self.data.TYPE
 
 
-def source_of(oin: str) -> str:
-    """Return the `source` of what the hub itself says for the municipality with this OIN."""
-    return f"urn:nld:oin:{oin}:systeem:berichtenhub"
+def source_of(oin: str | None) -> str:
+    """Return the `source` of what the hub itself says for the municipality with this OIN; None is for nobody's."""
+    return f"urn:nld:oin:{oin or NOBODY}:systeem:berichtenhub"
 
 
 def encode(event: CloudEvent) -> tuple[Headers, bytes]:

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from schemas.parts import Address, Frozen, Part
+from schemas.parts import Address, FileRef, Frozen, Part
 
 PREFIX = "nl.berichtenhub."
 
@@ -757,6 +757,8 @@ class RecordSetAside(Event):
     raw_headers: dict[str, str] = Field(default_factory=dict)
     """The record's headers, or what of the request is safe to keep."""
     content_type: str | None = None
+    file: FileRef | None = None
+    """Where the bytes are kept when they are too many for a record; `raw` is then empty."""
 
 
 class RecordReplayed(Event):
