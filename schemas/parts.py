@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 MAX_TEXT = 16_000
 """Characters of one text part; what is longer is cut at ingest and kept whole as a file."""
@@ -158,11 +158,21 @@ class Template(Frozen):
 
 
 class Unknown(Frozen):
-    """Something the channel has no word for yet; the provider's own word stands in `type`."""
+    """Something the channel has no word for yet; the provider's own word stands in `type`.
+
+    A kind of part that a newer writer added is read as this, with that kind as its `type`.
+    """
 
     kind: Literal["unknown"] = "unknown"
     type: str
     text: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _newer_kind(cls, value: object) -> object:
+        if not isinstance(value, dict) or value.get("kind", "unknown") == "unknown":
+            return value
+        return {"type": str(value["kind"]), "text": value.get("text")}
 
 
 _KINDS = (

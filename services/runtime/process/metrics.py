@@ -1,0 +1,76 @@
+"""Every metric of the hub, in one place: a misspelt one fails the type check. Labels have closed lists of values.
+
+No label ever names a person, a conversation or a message. Names follow Prometheus: base units, `_total` for counters.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class Metrics:
+    """The metrics of one process, on a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        r = self.registry
+        # ingest
+        self.requests = Counter(
+            "hub_requests_total",
+            "Requests of providers and publishers, by how they ended.",
+            ["channel", "outcome"],
+            registry=r,
+        )
+        self.request_seconds = Histogram(
+            "hub_request_seconds", "From a request's last byte to its answer.", ["channel"], registry=r, buckets=_FAST
+        )
+        self.taken_in = Counter(
+            "hub_taken_in_total", "Events that were durably taken in.", ["channel", "event"], registry=r
+        )
+        self.rejected = Counter(
+            "hub_schema_rejected_total", "Events of publishers that were refused.", ["reason"], registry=r
+        )
+        # the loop
+        self.records = Counter("hub_records_total", "Records handled and committed.", ["service", "topic"], registry=r)
+        self.batch_seconds = Histogram(
+            "hub_batch_seconds", "From the start of a batch to its commit.", ["service"], registry=r, buckets=_FAST
+        )
+        self.commit_failures = Counter(
+            "hub_commit_failures_total", "Commits that failed or whose outcome is unknown.", ["service"], registry=r
+        )
+        self.rebuild_seconds = Histogram(
+            "hub_rebuild_seconds", "Rebuilding the memory of one number.", ["service"], registry=r, buckets=_SLOW
+        )
+        self.numbers_owned = Gauge(
+            "hub_numbers_owned", "Partition numbers this replica works.", ["service"], registry=r
+        )
+        self.lag_seconds = Gauge(
+            "hub_consumer_lag_seconds", "Age of the oldest unread record.", ["service", "topic"], registry=r
+        )
+        self.lag_records = Gauge("hub_consumer_lag_records", "Unread records.", ["service", "topic"], registry=r)
+        self.dead_letters = Counter("hub_dead_letters_total", "Records set aside.", ["service", "topic"], registry=r)
+        self.torn_transactions = Counter(
+            "hub_torn_transactions_total",
+            "Transactions a broker left half done, by what became of them.",
+            ["service", "outcome"],
+            registry=r,
+        )
+        # router
+        self.routed = Counter("hub_routed_total", "Messages routed.", ["channel", "department"], registry=r)
+        self.duplicates = Counter(
+            "hub_duplicates_dropped_total", "Records that had been handled before.", ["service", "event"], registry=r
+        )
+        # responder
+        self.sends = Counter(
+            "hub_sends_total", "Calls to providers, by how they ended.", ["channel", "outcome"], registry=r
+        )
+        self.send_seconds = Histogram(
+            "hub_send_seconds", "One call to a provider.", ["channel"], registry=r, buckets=_FAST
+        )
+        self.waiting = Gauge("hub_sends_waiting", "Replies taken in and not yet ended.", ["channel"], registry=r)
+        self.breakers_open = Gauge(
+            "hub_breakers_open", "Inboxes whose provider is given a rest.", ["channel"], registry=r
+        )
