@@ -398,7 +398,10 @@ _BY_STATUS = {401: Reason.ACCOUNT, 403: Reason.ACCOUNT, 404: Reason.ACCOUNT, 408
 
 
 def _by_family(status: int) -> Reason:
-    return Reason.UNKNOWN if status >= 500 else Reason.CONTENT  # noqa: PLR2004 - the 5xx family
+    """5xx may have been accepted, 4xx refuses what we said, and a redirect says that our address of the API is wrong."""
+    if status >= 500:  # noqa: PLR2004 - the 5xx family
+        return Reason.UNKNOWN
+    return Reason.CONTENT if status >= 400 else Reason.ACCOUNT  # noqa: PLR2004 - the 4xx family
 
 
 def retry_after(response: HttpResponse) -> float | None:
