@@ -18,12 +18,14 @@ run: setup ## a real Kafka, all services, and a story told through them; ONCE=1 
 	@$(BIN)/python -m demo $(if $(ONCE),--once)
 
 test: setup ## all tests, with and without a broker; HUB_REQUIRE=all turns skips into failures
+	@$(BIN)/python -m deploy.kafka --prepare || true
 	@$(BIN)/pytest
 
 test-fast: setup ## the tests that need no broker
 	@$(BIN)/pytest -m "not kafka"
 
 test-kafka: setup ## the tests on a real broker
+	@$(BIN)/python -m deploy.kafka --prepare || true
 	@$(BIN)/pytest -m kafka
 
 check: setup ## style, types, who imports whom, and whether generated files are fresh
