@@ -672,6 +672,9 @@ class FactMessageMoved(Fact):
     from_department: Slug
     move: Move
     messages: int
+    """Unanswered messages that went along."""
+    from_conversation: Id | None = None
+    """Another conversation, when they came by a merge."""
 
 
 class FactReplyAccepted(Fact):
@@ -729,6 +732,8 @@ class FactWorklisted(Fact):
     TYPE: ClassVar[str] = PREFIX + "fact.worklisted.v1"
     reply: Id | None = None
     why: str
+    messages: int = Field(default=0, ge=0)
+    """Messages whose answer did not arrive: they are people's now."""
 
 
 # --- the hub about itself ------------------------------------------------------------------------------------
