@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from schemas.cloudevents import CloudEvent
 from schemas.parts import Frozen
@@ -131,7 +131,7 @@ class Handler(Protocol):
 class Tables:
     """Which tables a handler keeps, and in which topics: what the loop must rebuild."""
 
-    tables: tuple[Table[Frozen], ...]
+    tables: tuple[Table[Any], ...]
     state: str
     """Changelog of the tables, the timers and the input offsets."""
     seen: str | None = None
