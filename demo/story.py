@@ -183,7 +183,7 @@ async def without_number(stage: Stage) -> None:
 
 
 async def unclear(stage: Stage) -> None:
-    """ "hallo?" goes to people; they say it is for waste; what comes next goes there by itself."""
+    """An unclear message goes to people; they say it is for waste; what comes next goes there by itself."""
     first = await stage.writes("31600000004", "hallo?")
     routed = await stage.routed("triage", first)
     await stage.asks(
@@ -240,7 +240,7 @@ async def handed_over(stage: Stage) -> None:
 
 
 async def thanks(stage: Stage) -> None:
-    """ "Bedankt!" ends a conversation without an answer."""
+    """A word of thanks ends a conversation without an answer."""
     wamid = await stage.writes("31600000007", "de prullenbak bij het station is omgewaaid")
     routed = await stage.routed("public-space", wamid)
     await stage.answers("public-space", routed, "Wij zetten hem weer recht.")
