@@ -1,0 +1,1 @@
+"""Which department gets a message: a municipality's taxonomy, its lexicon, and one function (`classify.classify`)."""

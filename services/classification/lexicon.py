@@ -1,0 +1,231 @@
+"""The lexicon: stems in the words of a municipality, compiled once, searched in one pass.
+
+`lantaarn` begins a word, `=bak` is a whole word, `~container` stands anywhere in a word (Dutch glues words together),
+`street_light` are words in a row, and `=niet geleegd` is two things that must both be there, near each other.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
+
+from services.classification.scopes import Span, denied_spans, landmark_spans
+from services.classification.spelling import Dictionary
+from services.classification.words import CLAUSE_END, Words, fold
+
+NEAR = 110
+CLEAR = 1.3
+ONLY_WHERE = 0.5
+SHORTEST_BEGINNING = 5
+SHORTEST_GLUED = 8
+SEVERAL = 1.6
+MISSPELT = 0.8
+
+
+class StemError(ValueError):
+    """The stem cannot be searched for; the message says why."""
+
+
+@dataclass(frozen=True)
+class Stem:
+    """One line of the lexicon: `parts` are searched in the padded text; `weight` grows with how much is recognised."""
+
+    written: str
+    topic: str
+    parts: tuple[str, ...]
+    weight: float
+
+    @classmethod
+    def parse(cls, written: str, topic: str = "", factor: float = 1.0) -> Self:
+        """Raises StemError when nothing is left to search for."""
+        pieces = written.split()
+        if not pieces or any(not fold(piece).strip("=~_ ") for piece in pieces):
+            raise StemError("is empty")
+        weight = (1 + 0.12 * min(len(pieces[0]), 12)) * (SEVERAL if len(pieces) > 1 else 1.0) * factor
+        return cls(written, topic, tuple(_searched(piece) for piece in pieces), weight)
+
+    @property
+    def spelled(self) -> str:
+        """As shown to an agent: without the signs."""
+        return " + ".join(part.strip() for part in self.parts)
+
+    @property
+    def is_single(self) -> bool:
+        """One part, so that a longer stem can hide it."""
+        return len(self.parts) == 1
+
+
+def _searched(piece: str) -> str:
+    words = " ".join(fold(piece.lstrip("=~")).replace("_", " ").split())
+    if piece.startswith("~"):
+        return words
+    return f" {words} " if piece.startswith("=") else f" {words}"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A stem found in the text, from `start` to `end` in the padded text."""
+
+    stem: Stem
+    start: int
+    end: int
+    factor: float = 1.0
+
+    @property
+    def weight(self) -> float:
+        """How much it says, in the scale of Stem.weight."""
+        return self.stem.weight * self.factor
+
+    def hides(self, other: "Hit") -> bool:
+        """`rioolrecht` is about a tax: the `riool` in it does not count."""
+        longer = self.end - self.start > other.end - other.start
+        return longer and self.start <= other.start and other.end <= self.end
+
+
+class _Branch(dict[str, "_Branch"]):
+    ends: str | None = None
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Compiled stems.
+
+    `real_topics` say what a message is about (no greeting, no thank-you); `spelled_words` are what a misspelt word may
+    have meant; `common_words` are never taken for misspelt.
+    """
+
+    stems: tuple[Stem, ...]
+    real_topics: frozenset[str] = field(default_factory=frozenset)
+    spelled_words: frozenset[str] = field(default_factory=frozenset)
+    common_words: frozenset[str] = field(default_factory=frozenset)
+
+    def hits(self, words: Words) -> tuple[Hit, ...]:
+        """What was recognised, in reading order; misspelt words only when the others do not say what it is about."""
+        found = self._found(words.padded)
+        if self._says(found) >= CLEAR:
+            return found
+        repaired = self._found(self._repaired(words.padded), MISSPELT)
+        return repaired if self._says(repaired) > self._says(found) else found
+
+    def _says(self, hits: Iterable[Hit]) -> float:
+        return sum(hit.weight for hit in hits if hit.stem.topic in self.real_topics)
+
+    def _found(self, padded: str, factor: float = 1.0) -> tuple[Hit, ...]:
+        everywhere = self._occurrences(padded)
+        asserted = _outside(everywhere, denied_spans(padded))
+        hits = self._stems_in(asserted, factor) or self._stems_in(everywhere, factor)
+        return self._with_places_in_the_background(hits, landmark_spans(padded))
+
+    def _with_places_in_the_background(self, hits: tuple[Hit, ...], landmarks: Sequence[Span]) -> tuple[Hit, ...]:
+        """`de lamp bij de school`: the school only says where, as long as something else says what."""
+        where = {hit for hit in hits if hit.stem.is_single and _inside((hit.start, hit.end), landmarks)}
+        if not where or self._says(hit for hit in hits if hit not in where) < CLEAR:
+            return hits
+        return tuple(replace(hit, factor=hit.factor * ONLY_WHERE) if hit in where else hit for hit in hits)
+
+    def _occurrences(self, padded: str) -> dict[str, list[Span]]:
+        spans: dict[str, list[Span]] = defaultdict(list)
+        for start in range(len(padded)):
+            for part, end in _walk(self._tree, padded, start):
+                spans[part].append((start, end))
+        for part, span in self._glued_occurrences(padded):
+            spans[part].append(span)
+        return spans
+
+    def _glued_occurrences(self, padded: str) -> Iterator[tuple[str, Span]]:
+        """`prullen bak` and `gft-bak` are the words `prullenbak` and `gftbak`."""
+        places = [at for at, char in enumerate(padded) if char != " "]
+        glued = "".join(padded[at] for at in places)
+        for first, at in enumerate(places):
+            if padded[at - 1] == " " and padded[at] != CLAUSE_END:
+                for part, end in _walk(self._glued_tree, glued, first):
+                    if places[end - 1] - at > end - 1 - first:
+                        yield part, (at - 1, places[end - 1] + 1)
+
+    def _stems_in(self, spans: Mapping[str, Sequence[Span]], factor: float) -> tuple[Hit, ...]:
+        stems = (stem for part in spans for stem in self._by_first_part.get(part, ()))
+        hits = [hit for stem in stems for hit in _hit(stem, spans, factor)]
+        singles = [hit for hit in hits if hit.stem.is_single]
+        kept = (hit for hit in hits if not hit.stem.is_single or not any(other.hides(hit) for other in singles))
+        return tuple(sorted(_first_of_each(kept), key=lambda hit: (hit.start, hit.stem.written)))
+
+    def _repaired(self, padded: str) -> str:
+        known = self._dictionary
+        words = (word if self._knows(word) else known.meant(word) or word for word in padded.split())
+        return f" {' '.join(words)} "
+
+    def _knows(self, word: str) -> bool:
+        """A word that begins like some stem is no slip, and neither is a common word."""
+        begun = max((end for _, end in _walk(self._tree, f" {word} ", 0)), default=0)
+        return word in self.common_words or begun > min(len(word), SHORTEST_BEGINNING)
+
+    @cached_property
+    def _by_first_part(self) -> dict[str, list[Stem]]:
+        return _grouped(self.stems)
+
+    @cached_property
+    def _tree(self) -> _Branch:
+        return _grown({part: part for stem in self.stems for part in stem.parts})
+
+    @cached_property
+    def _glued_tree(self) -> _Branch:
+        parts = {part for stem in self.stems for part in stem.parts}
+        return _grown(
+            {part.strip(): part for part in parts if len(part.strip()) >= SHORTEST_GLUED and " " not in part.strip()}
+        )
+
+    @cached_property
+    def _dictionary(self) -> Dictionary:
+        return Dictionary(self.spelled_words)
+
+
+def _grouped(stems: Iterable[Stem]) -> dict[str, list[Stem]]:
+    groups: dict[str, list[Stem]] = defaultdict(list)
+    for stem in stems:
+        groups[stem.parts[0]].append(stem)
+    return groups
+
+
+def _grown(endings: Mapping[str, str]) -> _Branch:
+    root = _Branch()
+    for searched, part in endings.items():
+        branch = root
+        for char in searched:
+            branch = branch.setdefault(char, _Branch())
+        branch.ends = part
+    return root
+
+
+def _walk(root: _Branch, text: str, start: int) -> Iterator[tuple[str, int]]:
+    branch: _Branch | None = root
+    for at in range(start, len(text)):
+        branch = branch.get(text[at]) if branch is not None else None
+        if branch is None:
+            return
+        if branch.ends is not None:
+            yield branch.ends, at + 1
+
+
+def _hit(stem: Stem, spans: Mapping[str, Sequence[Span]], factor: float) -> Iterator[Hit]:
+    for start, end in spans[stem.parts[0]]:
+        if all(any(abs(other - start) <= NEAR for other, _ in spans.get(part, ())) for part in stem.parts[1:]):
+            yield Hit(stem, start, end, factor)
+
+
+def _outside(spans: Mapping[str, Sequence[Span]], denied: Sequence[Span]) -> dict[str, list[Span]]:
+    if not denied:
+        return {part: list(found) for part, found in spans.items()}
+    kept = {part: [span for span in found if not _inside(span, denied)] for part, found in spans.items()}
+    return {part: found for part, found in kept.items() if found}
+
+
+def _inside(span: Span, denied: Sequence[Span]) -> bool:
+    return any(start <= span[0] < end for start, end in denied)
+
+
+def _first_of_each(hits: Iterable[Hit]) -> Iterator[Hit]:
+    first: dict[str, Hit] = {}
+    for hit in sorted(hits, key=lambda hit: hit.start):
+        first.setdefault(hit.stem.written, hit)
+    yield from first.values()
