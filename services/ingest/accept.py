@@ -1,0 +1,69 @@
+"""The one door: what goes through it is kept, whatever happens next. Webhook, listeners and bridge all end here.
+
+NotKept   the sender must come again: a provider by its own rules, a mail server, a publisher after Retry-After
+
+Kept means: acknowledged by every broker that has to (acks=all), files on disk first. A spool on disk, for when the
+broker is away, belongs in `_publish`: nobody else would notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.channels.base import File
+from services.ingest.attachments import Attachments
+from services.runtime.bus.handler import Outgoing
+from services.runtime.bus.seat import NotDurable
+from services.runtime.process.log import get_logger
+
+log = get_logger()
+
+
+class NotKept(Exception):
+    """Nothing may be promised; it may have been written all the same, so what comes again carries the same ids."""
+
+
+class Publishes(Protocol):
+    """What writes to the bus."""
+
+    async def publish(self, outgoing: Sequence[Outgoing], /) -> None:
+        """Return when all of it is written for good; raises NotDurable within bounded time."""
+        ...
+
+
+class Door:
+    """Where things are accepted. At most `width` requests wait for the bus at once; more are sent away at once."""
+
+    def __init__(self, bus: Publishes, attachments: Attachments, width: int) -> None:
+        self._bus, self._attachments = bus, attachments
+        self._width, self._waiting = width, 0
+
+    async def accept(self, outgoing: list[Outgoing], files: Sequence[tuple[str | None, File]] = ()) -> None:
+        """Return when records and files are kept; raises NotKept."""
+        if self._waiting >= self._width:
+            raise NotKept
+        self._waiting += 1
+        try:
+            await self._keep(files)
+            await self._publish(outgoing)
+        finally:
+            self._waiting -= 1
+
+    async def _keep(self, files: Sequence[tuple[str | None, File]]) -> None:
+        if not files:
+            return
+        try:
+            await self._attachments.keep(files)
+        except OSError as error:
+            log.exception("attachment_not_kept", count=len(files))
+            raise NotKept from error
+
+    async def _publish(self, outgoing: list[Outgoing]) -> None:
+        if not outgoing:
+            return
+        try:
+            await self._bus.publish(outgoing)
+        except NotDurable as error:
+            log.warning("records_not_kept", count=len(outgoing))
+            raise NotKept from error

@@ -1,0 +1,69 @@
+"""The API: the bridge under /v1, with its documentation, and the webhooks mounted beside it."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.ingest import documentation, problems
+from services.ingest.bridge import Bridge, routes
+from services.ingest.webhook import PREFIX, Webhooks
+
+API = "/v1"
+_HEADERS = [
+    (b"api-version", documentation.VERSION.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"x-frame-options", b"DENY"),
+]
+
+
+def build(webhooks: Webhooks, bridge: Bridge, public_url: str) -> ASGIApp:
+    """Return the whole as one ASGI app."""
+    app = FastAPI(
+        title=documentation.TITLE,
+        version=documentation.VERSION,
+        docs_url=f"{API}/docs",
+        redoc_url=None,
+        openapi_url=f"{API}/openapi.json",
+        redirect_slashes=False,
+        # Its telemetry would record the messages of exceptions.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.include_router(routes(bridge), prefix=API)
+    app.mount(PREFIX, webhooks)
+    _refuse_by_problem(app)
+    documentation.describe(app, public_url)
+    return app
+
+
+def _refuse_by_problem(app: FastAPI) -> None:
+    app.add_exception_handler(problems.Refused, problems.on_refused)
+    app.add_exception_handler(HTTPException, problems.on_http_error)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid)
+    app.add_exception_handler(Exception, problems.on_failure)
+    app.add_middleware(Headers)
+
+
+class Headers:
+    """Puts the version and the security headers on every answer of the API (NL API Design Rules)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI 3)."""
+        if not scope.get("path", "").startswith(API):
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
