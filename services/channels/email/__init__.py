@@ -1,0 +1,1 @@
+"""Mail: LMTP in from our own mail server, SMTP out."""
