@@ -1,0 +1,87 @@
+"""From what goes out to what is written: one encoding per event, the partition by its home, batches by size.
+
+The broker's limit (max.message.bytes, 1 MB) counts a batch, and one that it refuses leaves a hole in the producer's
+numbering that only a new producer closes. So batches end below it, and a record that alone is over it is poison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby
+
+from aiokafka.partitioner import murmur2
+
+from schemas.cloudevents import encode
+from schemas.topics import topic_of
+from services.runtime.bus.handler import Outgoing, Poison
+from services.runtime.bus.seat import Line
+
+MAX_BATCH = 900_000
+"""Bytes of one batch."""
+
+MAX_LINE = MAX_BATCH - 1_000
+"""Bytes of one record: what is left beside the batch's own header."""
+
+_OVERHEAD = 24
+"""Bytes at most of lengths, offset and time that a record adds to its key, value and headers (format v2)."""
+
+PartitionsOf = Callable[[str], int]
+"""How many partitions a topic has."""
+
+
+def declared_partitions(topic: str) -> int:
+    """Return how many partitions schemas/topics.py gives a topic; raises KeyError."""
+    return topic_of(topic).partitions
+
+
+@lru_cache(maxsize=100_000)
+def _hash(home: str) -> int:
+    return int(murmur2(home.encode())) & 0x7FFFFFFF
+
+
+def partition_of(home: str, partitions: int) -> int:
+    """Return the partition of a home, as Kafka's own producers choose it for a key (murmur2)."""
+    return _hash(home) % partitions
+
+
+class Encoder:
+    """Turns outgoings into lines."""
+
+    def __init__(self, partitions_of: PartitionsOf = declared_partitions) -> None:
+        self.partitions_of = lru_cache(maxsize=10_000)(partitions_of)
+
+    def line(self, outgoing: Outgoing) -> Line:
+        """Return an outgoing as it is written; raises Poison when it is too large for one record."""
+        headers, value = encode(outgoing.event) if outgoing.event else ([], None)
+        partition = partition_of(outgoing.home, self.partitions_of(outgoing.topic))
+        line = Line(outgoing.topic, partition, outgoing.key.encode(), value, headers)
+        if size(line) > MAX_LINE:
+            raise Poison(f"a record for {outgoing.topic} has {size(line)} bytes, more than {MAX_LINE}")
+        return line
+
+
+def size(line: Line) -> int:
+    """Return the bytes of a line in a batch, at most."""
+    headers = sum(len(name) + len(value) + 6 for name, value in line.headers)
+    return _OVERHEAD + len(line.key) + len(line.value or b"") + headers
+
+
+def by_partition(lines: Iterable[Line]) -> Iterator[tuple[tuple[str, int], list[Line]]]:
+    """Return the lines of each partition, in their order."""
+    grouped: dict[tuple[str, int], list[Line]] = {}
+    for line in lines:
+        grouped.setdefault((line.topic, line.partition), []).append(line)
+    return iter(grouped.items())
+
+
+def cut(lines: Sequence[Line]) -> list[list[Line]]:
+    """Cut the lines of one partition into batches."""
+    filled = 0
+
+    def batch(line: Line) -> int:
+        nonlocal filled
+        filled += size(line)
+        return filled // MAX_LINE
+
+    return [list(group) for _number, group in groupby(lines, batch)]

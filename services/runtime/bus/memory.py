@@ -1,0 +1,299 @@
+"""The same bus without a broker: transactions, fences, takeovers, and crashes where a test wants them.
+
+    bus = MemoryBus(clock, metrics)
+    router = bus.serve(handler, tables, group="router")
+    await bus.publish([outgoing])
+    await bus.settle()                      until nothing is unread, of any service
+    await bus.tick(seconds=1)               the clock goes on, and every handler is told
+    assert bus.events("entries") == ...
+    router.crash(); router.start()          as another process would find it
+    bus.faults.add("commit.after")          written, but nobody heard of it
+
+All but the broker itself is the code that runs on Kafka; the contract suite (tests/runtime) runs on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.cloudevents import CloudEvent, decode
+from services.runtime.bus.batches import Encoder, PartitionsOf, declared_partitions
+from services.runtime.bus.deadletters import MOST_IN_A_ROW, Brake
+from services.runtime.bus.faults import Faults, FaultySeat
+from services.runtime.bus.handler import Handler, Outgoing, Tables
+from services.runtime.bus.metrics import BusMetrics
+from services.runtime.bus.number import Number, Pulse
+from services.runtime.bus.ownership import Ownership, Surroundings
+from services.runtime.bus.seat import BeginAnew, GiveUp, Headers, Line, Raw
+from services.runtime.bus.transactional import Transactional
+from services.runtime.bus.work import MakeWork
+from services.runtime.process.clock import ManualClock
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record in the memory broker."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class MemoryBroker:
+    """Logs, offsets of groups, and who may write for which transactional id."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self._logs: dict[Place, list[Written]] = defaultdict(list)
+        self._offsets: dict[str, dict[Place, int]] = defaultdict(dict)
+        self._owners: dict[str, object] = {}
+        self.readers: list[Callable[[], None]] = []
+        """Called when something was written."""
+
+    def log(self, place: Place) -> list[Written]:
+        """Return all of a partition."""
+        return self._logs[place]
+
+    def topic(self, name: str) -> list[Written]:
+        """Return all of a topic, partition by partition."""
+        return [record for place, log in sorted(self._logs.items()) if place[0] == name for record in log]
+
+    def append(self, lines: Sequence[Line]) -> None:
+        """Write, and tell the readers."""
+        now = int(self._clock.now().timestamp() * 1000)
+        for line in lines:
+            log = self._logs[line.topic, line.partition]
+            log.append(Written(line.topic, line.partition, len(log), now, line.key, line.value, line.headers))
+        for read in list(self.readers):
+            read()
+
+    def fence(self, transactional_id: str, owner: object) -> None:
+        """Make `owner` the only one who may write under this id."""
+        self._owners[transactional_id] = owner
+
+    def owns(self, transactional_id: str, owner: object) -> bool:
+        """Say whether it still is."""
+        return self._owners.get(transactional_id) is owner
+
+    def offsets(self, group: str) -> dict[Place, int]:
+        """Return what a group committed."""
+        return self._offsets[group]
+
+
+class MemorySeat:
+    """seat.Seat on a memory broker."""
+
+    def __init__(self, broker: MemoryBroker, group: str, inputs: Sequence[str], number: int) -> None:
+        self._broker, self._group, self._inputs, self._number = broker, group, inputs, number
+        self._owner: object = None
+        self._positions: dict[str, int] = {}
+        self.hand: Callable[[str, Sequence[Raw]], int] = lambda _topic, _records: 0
+        broker.readers.append(self.read)
+
+    async def fence(self) -> None:
+        """Take the seat."""
+        self._owner = object()
+        self._broker.fence(self._id, self._owner)
+
+    async def committed(self) -> dict[str, int]:
+        """Return the committed offsets."""
+        committed = self._broker.offsets(self._group)
+        return {topic: committed[topic, self._number] for topic in self._inputs if (topic, self._number) in committed}
+
+    async def ranges(self) -> dict[str, tuple[int, int]]:
+        """Return what the inputs hold."""
+        return {topic: (0, len(self._broker.log((topic, self._number)))) for topic in self._inputs}
+
+    async def torn(self, changelog: str) -> bool:  # noqa: ARG002 - nothing tears in memory
+        """Say that nothing hangs."""
+        return False
+
+    async def heal(self, offsets: Mapping[str, int]) -> None:
+        """Do nothing: nothing hangs."""
+
+    async def changelog(self, topic: str) -> AsyncIterator[Sequence[Raw]]:
+        """Return all of it at once."""
+        yield list(self._broker.log((topic, self._number)))
+
+    async def commit(self, lines: Sequence[Line], offsets: Mapping[str, int]) -> None:
+        """Write all at once, if the seat is still ours."""
+        await asyncio.sleep(0)
+        if not self._broker.owns(self._id, self._owner):
+            raise BeginAnew("another has the seat")
+        self._broker.offsets(self._group).update({(topic, self._number): at for topic, at in offsets.items()})
+        self._broker.append(lines)
+
+    async def find(self, topic: str, offset: int) -> Raw | None:
+        """Return a record of our partition."""
+        log = self._broker.log((topic, self._number))
+        return log[offset] if offset < len(log) else None
+
+    def seek(self, offsets: Mapping[str, int]) -> None:
+        """Read from here on."""
+        self._positions = dict(offsets)
+        self.read()
+
+    def leave(self) -> None:
+        """Read no more."""
+        self._positions = {}
+
+    def read(self) -> None:
+        """Hand over what is there and was not handed over."""
+        for topic, position in self._positions.items():
+            new = self._broker.log((topic, self._number))[position:]
+            if new:
+                self._positions[topic] = position + len(new)
+                self.hand(topic, new)
+
+    @property
+    def _id(self) -> str:
+        return f"{self._group}.{self._number}"
+
+
+class Service:
+    """A service on the memory bus: one process that owns every number."""
+
+    def __init__(
+        self, make: Callable[[int], Ownership], numbers: int, inputs: Sequence[str], *, told_the_time: bool
+    ) -> None:
+        self._make, self._numbers, self.told_the_time = make, numbers, told_the_time
+        self.at_end = dict.fromkeys(inputs, True)
+        """In memory nothing is under way: what was written was read."""
+        self.owned: list[Ownership] = []
+
+    def start(self) -> None:
+        """Take every number."""
+        self.owned = [self._make(number) for number in range(self._numbers)]
+        for each in self.owned:
+            each.own()
+
+    def crash(self) -> None:
+        """Be gone at once, as by SIGKILL: nothing in hand is finished."""
+        for each in self.owned:
+            each.leave()
+        self.owned = []
+
+    async def stop(self) -> None:
+        """Finish what is in hand, and go."""
+        await asyncio.gather(*(each.finish() for each in self.owned))
+        self.owned = []
+
+    async def deal(self) -> None:
+        """Let the group be dealt anew, and everything stay where it is."""
+        await asyncio.gather(*(each.hold() for each in self.owned))
+        for each in self.owned:
+            each.own()
+
+    def pulse(self, pulse: Pulse) -> None:
+        """Let a second have passed."""
+        for each in self.owned:
+            each.pulse(pulse)
+
+
+class MemoryBus:
+    """Services on a memory broker. Nothing here waits for real time."""
+
+    def __init__(
+        self,
+        clock: ManualClock,
+        metrics: BusMetrics,
+        *,
+        numbers: int = 12,
+        partitions_of: PartitionsOf = declared_partitions,
+    ) -> None:
+        self.broker, self.faults = MemoryBroker(clock), Faults()
+        self.failures: list[str] = []
+        """Why services gave up."""
+        self._clock, self._metrics, self._numbers = clock, metrics, numbers
+        self._encoder = Encoder(partitions_of)
+        self._services: list[Service] = []
+
+    # --- services ---
+
+    def serve(self, handler: Handler, tables: Tables, *, group: str, brake: int = MOST_IN_A_ROW) -> Service:
+        """Start a handler, as the transactional loop does on Kafka."""
+
+        def make(_number: int) -> Transactional:
+            return Transactional(handler, self._clock, self._metrics, Brake(brake), lambda _number: [])
+
+        return self._serve(make, handler.inputs, tables, group, told_the_time=True)
+
+    def work(self, make: MakeWork, inputs: Sequence[str], tables: Tables, *, group: str) -> Service:
+        """Start a work of another kind (the responder's rounds)."""
+        return self._serve(make, inputs, tables, group, told_the_time=False)
+
+    def _serve(
+        self, make: MakeWork, inputs: Sequence[str], tables: Tables, group: str, *, told_the_time: bool
+    ) -> Service:
+        around = Surroundings(
+            tables, self._clock, self._metrics, self.failures.append, encoder=self._encoder, sleep=_no_time
+        )
+
+        def own(number: int) -> Ownership:
+            seat = MemorySeat(self.broker, group, inputs, number)
+            owned = Ownership(number, FaultySeat(seat, self.faults), make(number), around)
+            seat.hand = owned.hand
+            return owned
+
+        service = Service(own, self._numbers, inputs, told_the_time=told_the_time)
+        self._services.append(service)
+        service.start()
+        return service
+
+    # --- records in and out ---
+
+    async def publish(self, outgoings: Sequence[Outgoing]) -> None:
+        """Write, as producer.Producer does."""
+        self.broker.append([self._encoder.line(outgoing) for outgoing in outgoings])
+
+    def events(self, topic: str) -> list[CloudEvent]:
+        """Return what is on a topic, partition by partition, in order."""
+        return [decode(record.headers, record.value) for record in self.broker.topic(topic) if record.value is not None]
+
+    # --- time ---
+
+    async def settle(self, seconds: float = 10) -> None:
+        """Return when everything written is handled and committed; fails when a service gave up."""
+        async with asyncio.timeout(seconds):
+            while not all(map(self._quiet, self._services)):
+                self._complain()
+                await asyncio.sleep(0)
+        self._complain()
+
+    async def tick(self, seconds: float = 1) -> None:
+        """Let time pass, and tell every handler."""
+        await self.settle()
+        self._clock.advance(seconds)
+        for service in self._services:
+            service.pulse(Pulse(self._clock.now(), service.at_end))
+        await self.settle()
+
+    async def close(self) -> None:
+        """Stop every service."""
+        await asyncio.gather(*(service.stop() for service in self._services))
+
+    def _complain(self) -> None:
+        if self.failures:
+            raise GiveUp("; ".join(self.failures))
+
+    def _quiet(self, service: Service) -> bool:
+        return all(self._idle(each.number, told=service.told_the_time) for each in service.owned)
+
+    def _idle(self, number: Number | None, *, told: bool) -> bool:
+        if number is None or (told and number.due):
+            return False
+        ends = {topic: len(self.broker.log((topic, number.index))) for topic in number.inputs}
+        return number.committed == ends
+
+
+async def _no_time(_seconds: float) -> None:
+    await asyncio.sleep(0)
