@@ -114,8 +114,10 @@ class _Document:
 def _child(parent: object, step: str | int) -> object:
     if isinstance(parent, dict):
         return parent.get(step)
-    is_there = isinstance(parent, list) and isinstance(step, int) and step < len(parent)
-    return parent[step] if is_there and isinstance(parent, list) else None
+    if isinstance(parent, list) and isinstance(step, int) and step < len(parent):
+        child: object = parent[step]
+        return child
+    return None
 
 
 def _scalar(node: yaml.Node) -> object:
@@ -167,6 +169,8 @@ def _mistakes_between_parts(document: _Document) -> Iterator[Mistake]:
     yield from _unknown_topics(document)
     yield from _unknown_languages(document)
     yield from _wrong_stems(document)
+    yield from _topics_never_found(document)
+    yield from _first_lines_without_department(document)
 
 
 def _listed(document: _Document, *place: str | int) -> list[Any]:
@@ -255,3 +259,21 @@ def _wrong_stem(
             line,
             f"the stem `{written}` already belongs to `{name}` (line {document.line(where)}); keep one of the two",
         )
+
+
+def _topics_never_found(document: _Document) -> Iterator[Mistake]:
+    for index, name in enumerate(_names(document, "topics")):
+        is_found = any(document.at("topics", index, key) for key in ("stems", "gate"))
+        if isinstance(name, str) and not is_found:
+            sentence = f"nothing leads to `{name}`; give it stems, or take the topic out"
+            yield Mistake(document.line(("topics", index, "name")), sentence)
+
+
+def _first_lines_without_department(document: _Document) -> Iterator[Mistake]:
+    if document.at("policy", "first-line-department"):
+        return
+    for index in range(len(_listed(document, "topics"))):
+        place: Place = ("topics", index, "first-line")
+        if document.at(*place) is True:
+            sentence = "`first-line: true` needs a `first-line-department` under policy; add it there"
+            yield Mistake(document.line(place), sentence)
