@@ -61,7 +61,7 @@ def is_address(text: str) -> bool:
 
 def plain(address: str) -> str:
     """Return an address as we compare it: lower case, without brackets, quotes and a last dot."""
-    return clean(address).strip().strip("<>'\"").rstrip(".").lower()
+    return clean(address).strip().strip("<>'").rstrip(".").lower()
 
 
 # --- the sender ----------------------------------------------------------------------------------------------

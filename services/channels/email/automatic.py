@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from email.message import Message
 
-from services.channels.email.addresses import author
+from services.channels.email.addresses import answer_to, author
 from services.channels.email.reading import header, media_type, raw_headers
 
 _BULK = {"bulk", "junk", "list", "auto_reply", "auto-reply"}
@@ -69,5 +69,5 @@ def _is_suppressed(mail: Message) -> bool:
 
 
 def _is_machine(mail: Message) -> bool:
-    who = author(mail)
-    return who is not None and _DAEMONS.match(who.address) is not None
+    answered = answer_to(mail, "")
+    return answered is not None and _DAEMONS.match(answered.address) is not None

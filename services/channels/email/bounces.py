@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import EmailMessage, Message
+from email.message import Message
 
 from schemas.events import DeliveryStatus, Reason
 from schemas.parts import Address, AddressKind
@@ -36,13 +36,13 @@ class Fate:
     recipient: str | None = None
 
 
-def bounces(mail: EmailMessage, raw: bytes, envelope_sender: str, to: Recipient) -> list[Receipt]:
+def bounces(mail: Message, raw: bytes, envelope_sender: str, to: Recipient) -> list[Receipt]:
     """Return a receipt for each recipient that the bounce is about; none when this is no bounce."""
     found = fates(mail, envelope_sender)
     return _receipts(found, original(mail, raw, to), mail, to) if found else []
 
 
-def fates(mail: EmailMessage, envelope_sender: str) -> list[Fate]:
+def fates(mail: Message, envelope_sender: str) -> list[Fate]:
     """Return what it says of each recipient; nothing when this is no bounce."""
     told = list(_told_by_the_rules(mail))[:MAX_REPORTS]
     if told:
@@ -50,11 +50,11 @@ def fates(mail: EmailMessage, envelope_sender: str) -> list[Fate]:
     return [_told_in_words(mail)] if _is_bounce_in_words(mail, envelope_sender) else []
 
 
-def _receipts(found: list[Fate], about: Original, mail: EmailMessage, to: Recipient) -> list[Receipt]:
+def _receipts(found: list[Fate], about: Original, mail: Message, to: Recipient) -> list[Receipt]:
     return [_receipt(fate, about, mail, to) for fate in found]
 
 
-def _receipt(fate: Fate, about: Original, mail: EmailMessage, to: Recipient) -> Receipt:
+def _receipt(fate: Fate, about: Original, mail: Message, to: Recipient) -> Receipt:
     status = _STATUSES.get(fate.action, DeliveryStatus.FAILED)
     means = _means(fate, status)
     return Receipt(
@@ -91,12 +91,12 @@ def _address(written: str | None) -> Address | None:
 # --- by the rules: RFC 3464 ----------------------------------------------------------------------------------
 
 
-def _told_by_the_rules(mail: EmailMessage) -> Iterator[Fate]:
+def _told_by_the_rules(mail: Message) -> Iterator[Fate]:
     for part in _status_parts(mail):
         yield from (_fate(block) for block in _blocks(part) if _is_about_recipient(block))
 
 
-def _status_parts(mail: EmailMessage) -> list[Message]:
+def _status_parts(mail: Message) -> list[Message]:
     """Return the reports of this mail itself; those of a mail that somebody attached are no news to us."""
     inside = children(mail) if media_type(mail) == "multipart/report" else []
     return [part for part in inside if media_type(part) == "message/delivery-status"]
@@ -142,25 +142,25 @@ _RETURNED = re.compile(
 )
 
 
-def _is_bounce_in_words(mail: EmailMessage, envelope_sender: str) -> bool:
+def _is_bounce_in_words(mail: Message, envelope_sender: str) -> bool:
     failed = "x-failed-recipients" in mail or _SUBJECT.search(header(mail, "subject"))
     return bool(failed) and is_from_mail_system(mail, envelope_sender)
 
 
-def _told_in_words(mail: EmailMessage) -> Fate:
+def _told_in_words(mail: Message) -> Fate:
     words = _explanation(mail)
     trying = _STILL_TRYING.search(f"{header(mail, 'subject')}\n{words}")
     return Fate("delayed" if trying else "failed", best_status("", words), words, _failed(mail))
 
 
-def _explanation(mail: EmailMessage) -> str:
+def _explanation(mail: Message) -> str:
     """Return the server's own words, without the mail that it gives back."""
     said = "\n".join(walked(mail).texts)[:MAX_EXPLANATION]
     returned = _RETURNED.search(said)
     return said[: returned.start()] if returned and returned.start() else said
 
 
-def _failed(mail: EmailMessage) -> str | None:
+def _failed(mail: Message) -> str | None:
     written = plain(header(mail, "x-failed-recipients").partition(",")[0])
     return written if is_address(written) else None
 
@@ -168,6 +168,7 @@ def _failed(mail: EmailMessage) -> str | None:
 # --- the status ----------------------------------------------------------------------------------------------
 
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
+_REFUSED = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _REPLY = re.compile(r"(?<![\d.])([45]\d\d)(?=[ :,-])")
 _SAYS_NOTHING = re.compile(r"[245]\.0\.0")
 
@@ -175,5 +176,5 @@ _SAYS_NOTHING = re.compile(r"[245]\.0\.0")
 def best_status(said: str, words: str) -> str | None:
     """Return the most precise status: the one said, unless it says nothing, else one among the words, else a reply."""
     given = _ENHANCED.findall(said)
-    better = [one for one in given + _ENHANCED.findall(words) if not _SAYS_NOTHING.fullmatch(one)]
+    better = [one for one in given + _REFUSED.findall(words) if not _SAYS_NOTHING.fullmatch(one)]
     return next(iter(better + given + _REPLY.findall(words)), None)

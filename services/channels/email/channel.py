@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from email.message import EmailMessage
+from email.message import Message
 from email.utils import formatdate
 from typing import ClassVar
 
@@ -70,7 +70,7 @@ class Email:
         return await lmtp.listen(endpoint.name, settings, receive)
 
 
-def _reports(mail: EmailMessage, raw: bytes, envelope_sender: str, to: Recipient) -> list[Item]:
+def _reports(mail: Message, raw: bytes, envelope_sender: str, to: Recipient) -> list[Item]:
     """Return what a machine reports on a mail of ours; nothing when somebody wrote this."""
     return [
         *complaints(mail, raw, to),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from services.channels.email.reading import header
 
 
-def date(mail: EmailMessage) -> datetime | None:
+def date(mail: Message) -> datetime | None:
     """Return the Date, in UTC; a date without a zone counts as UTC (RFC 5322, 3.3), an unreadable one as none."""
     try:
         read = parsedate_to_datetime(header(mail, "date"))

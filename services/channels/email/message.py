@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.message import EmailMessage
+from email.message import Message as Mail
 
 from services.channels.base import Message
 from services.channels.email.addresses import Recipient, answer_to, sender
@@ -15,7 +15,7 @@ from services.channels.email.reading import header
 MAX_SUBJECT = 500
 
 
-def message(mail: EmailMessage, raw: bytes, envelope_sender: str, to: Recipient) -> Message:
+def message(mail: Mail, raw: bytes, envelope_sender: str, to: Recipient) -> Message:
     """Return what the citizen wrote."""
     named, said = external_id(mail, raw), content(mail, raw)
     box = answer_to(mail, envelope_sender)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.message import EmailMessage, Message
+from email.message import Message
 
 from schemas.events import DeliveryStatus
 from services.channels.base import AccountChange, Receipt
@@ -15,7 +15,7 @@ from services.channels.email.reading import children, content_of, decoded, heade
 COMPLAINT = "complaint"
 
 
-def complaints(mail: EmailMessage, raw: bytes, to: Recipient) -> list[AccountChange]:
+def complaints(mail: Message, raw: bytes, to: Recipient) -> list[AccountChange]:
     """Return the complaint in a feedback report, with its kind as code; nothing when this is none."""
     return [
         AccountChange(
@@ -29,7 +29,7 @@ def complaints(mail: EmailMessage, raw: bytes, to: Recipient) -> list[AccountCha
     ][:1]
 
 
-def readings(mail: EmailMessage, raw: bytes, to: Recipient) -> list[Receipt]:
+def readings(mail: Message, raw: bytes, to: Recipient) -> list[Receipt]:
     """Return the receipt in a disposition notification; nothing when this is none."""
     return [
         Receipt(
@@ -44,7 +44,7 @@ def readings(mail: EmailMessage, raw: bytes, to: Recipient) -> list[Receipt]:
     ][:1]
 
 
-def _reports(mail: EmailMessage, kind: str) -> list[Message]:
+def _reports(mail: Message, kind: str) -> list[Message]:
     inside = children(mail) if media_type(mail) == "multipart/report" else []
     return [part for part in inside if media_type(part) == kind]
 

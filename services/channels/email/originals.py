@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import EmailMessage, Message
+from email.message import Message
 
 from services.channels.email.addresses import Recipient
 from services.channels.email.identity import OUR_ID_HEADER, external_id, ids_in, marked
@@ -25,14 +25,14 @@ class Original:
     our_id: str | None = None
 
 
-def original(mail: EmailMessage, raw: bytes, to: Recipient) -> Original:
+def original(mail: Message, raw: bytes, to: Recipient) -> Original:
     """Return which mail of ours this report is about."""
     returned = list(_given_back(mail))
     ids = [*_found(_ID_LINE, returned), *_elsewhere(mail, to), external_id(mail, raw)]
     return Original(ids[0], next(iter(_found(_OUR_ID_LINE, returned)), None))
 
 
-def _given_back(mail: EmailMessage) -> Iterator[str]:
+def _given_back(mail: Message) -> Iterator[str]:
     """Yield every text in which headers of our mail may stand, the surest first."""
     inside = [part for part in everywhere(mail) if part is not mail]
     yield from (_as_text(part) for part in inside if media_type(part) in _RETURNED)
@@ -52,7 +52,7 @@ def _found(line: re.Pattern[str], texts: list[str]) -> list[str]:
     return [found for text in texts for found in line.findall(text)]
 
 
-def _elsewhere(mail: EmailMessage, to: Recipient) -> list[str]:
+def _elsewhere(mail: Message, to: Recipient) -> list[str]:
     named = marked(to)
     answered = [*ids_in(header(mail, "in-reply-to")), *ids_in(header(mail, "original-message-id"))]
     return [*([named] if named else []), *answered]

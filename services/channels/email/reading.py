@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from email import policy
-from email.message import EmailMessage, Message
+from email.header import decode_header, make_header
+from email.message import Message
 from email.parser import BytesParser
 
 MAX_BYTES = 25 * 1024 * 1024
@@ -26,18 +27,23 @@ MAX_FILENAME = 200
 MAX_HEADER = 20_000
 """Characters of one header that are looked at: reading addresses costs more than the square of its length in places."""
 
+_SPACED_NAME = re.compile(rb"^([A-Za-z-]{1,60})[ \t]+:", re.MULTILINE)
+_A_MAIL_HAS = ("from", "to", "subject", "date", "message-id", "received", "sender", "content-type")
+
 
 class UnreadableError(Exception):
     """Not a mail we can or want to read; its text says why, without a word of it."""
 
 
-def read(raw: bytes) -> EmailMessage:
+def read(raw: bytes) -> Message:
     """Return the mail; raises UnreadableError."""
     _refuse_what_costs_too_much(raw)
     mail = _parsed(raw)
+    if not _is_mail(mail):
+        mail = _parsed(_with_plain_names(raw))
+    if not _is_mail(mail):
+        raise UnreadableError("it has no header that a mail has")
     _refuse_what_is_too_deep(mail)
-    if not _has_anything(mail):
-        raise UnreadableError("it has no headers")
     return mail
 
 
@@ -47,14 +53,21 @@ def _refuse_what_costs_too_much(raw: bytes) -> None:
     _at_most(MAX_DELIMITERS, raw.count(b"\n--") + raw.count(b"\r--"), "borders of parts")
 
 
-def _parsed(raw: bytes) -> EmailMessage:
+def _parsed(raw: bytes) -> Message:
     try:
-        return BytesParser(policy=policy.default).parsebytes(raw)
+        mail = BytesParser(policy=policy.compat32).parsebytes(raw)
     except Exception as failure:  # noqa: BLE001 - parse is total, and email.parser raises what it likes
         raise UnreadableError(f"email.parser: {type(failure).__name__}") from None
+    return mail
 
 
-def _refuse_what_is_too_deep(mail: EmailMessage) -> None:
+def _with_plain_names(raw: bytes) -> bytes:
+    """Take out the spaces that header names could once be followed by (RFC 5322, 4.5)."""
+    head, blank, rest = raw.partition(b"\r\n\r\n" if b"\r\n\r\n" in raw else b"\n\n")
+    return _SPACED_NAME.sub(rb"\1:", head) + blank + rest
+
+
+def _refuse_what_is_too_deep(mail: Message) -> None:
     for parts, (part, depth) in enumerate(_all_parts(mail), start=1):
         _at_most(MAX_PARTS, parts, "parts")
         _at_most(MAX_DEPTH, depth, "parts inside each other")
@@ -74,8 +87,8 @@ def _at_most(limit: int, found: int, what: str) -> None:
         raise UnreadableError(f"more than {limit} {what}")
 
 
-def _has_anything(mail: EmailMessage) -> bool:
-    return any(True for _ in mail.raw_items())
+def _is_mail(mail: Message) -> bool:
+    return any(name in mail for name in _A_MAIL_HAS)
 
 
 # --- the parts of a mail -------------------------------------------------------------------------------------
@@ -107,12 +120,23 @@ def disposition(part: Message) -> str:
 
 def filename(part: Message) -> str | None:
     """Return the name that the sender gave the part, without the folders before it."""
-    try:
-        named = part.get_filename()
-    except Exception:  # noqa: BLE001 - as in _parsed
-        named = None
-    readable = _decoded("subject", as_text(named)) if named else ""
+    readable = _decoded("subject", as_text(_given_name(part) or ""))
     return re.split(r"[/\\]", readable)[-1][:MAX_FILENAME] or None
+
+
+def _given_name(part: Message) -> str | None:
+    try:
+        return part.get_filename()
+    except Exception:  # noqa: BLE001 - as in _parsed; a name in raw bytes, which the lenient reader cannot take
+        return _parameter(part, "content-disposition", "filename") or _parameter(part, "content-type", "name")
+
+
+def _parameter(part: Message, header: str, name: str) -> str | None:
+    for value in raw_headers(part, header):
+        found = re.search(rf"\b{name}\s*=\s*(?:\"([^\"]*)\"|([^;]*))", value, re.IGNORECASE)
+        if found:
+            return found.group(1) or found.group(2)
+    return None
 
 
 # --- their content -------------------------------------------------------------------------------------------
@@ -169,11 +193,22 @@ def _unfolded(value: str) -> str:
 
 
 def _decoded(name: str, value: str) -> str:
+    return clean(" ".join(_unencoded(name, value).split()))
+
+
+def _unencoded(name: str, value: str) -> str:
+    """Decode words of RFC 2047: by the older reader, which joins words cut in two, else by the newer, which guesses."""
     try:
-        found = str(policy.default.header_factory(name, value))
+        return str(make_header(decode_header(value)))
     except Exception:  # noqa: BLE001 - as in _parsed
-        found = value
-    return clean(" ".join(found.split()))
+        return _guessed(name, value)
+
+
+def _guessed(name: str, value: str) -> str:
+    try:
+        return str(policy.default.header_factory(name, value))
+    except Exception:  # noqa: BLE001 - as in _parsed
+        return value
 
 
 # --- characters ----------------------------------------------------------------------------------------------
