@@ -9,11 +9,11 @@ broker is away, belongs in `_publish`: nobody else would notice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from services.channels.base import File
 from services.ingest.attachments import Attachments
 from services.runtime.bus.handler import Outgoing
+from services.runtime.bus.producer import Publishes
 from services.runtime.bus.seat import NotDurable
 from services.runtime.process.log import get_logger
 
@@ -22,14 +22,6 @@ log = get_logger()
 
 class NotKept(Exception):
     """Nothing may be promised; it may have been written all the same, so what comes again carries the same ids."""
-
-
-class Publishes(Protocol):
-    """What writes to the bus."""
-
-    async def publish(self, outgoing: Sequence[Outgoing], /) -> None:
-        """Return when all of it is written for good; raises NotDurable within bounded time."""
-        ...
 
 
 class Door:

@@ -16,8 +16,10 @@ from services.channels.base import File
 from services.ingest.abridge import file_of
 from services.runtime.bus.handler import Outgoing
 
-IN_RECORD = 40_000
+IN_RECORD = 30_000
 """Bytes that still fit a record of 64 kB in base64; more are kept as a file."""
+_REASON, _ABOUT, _ABOUTS = 2_000, 500, 20
+"""Characters of the reason and of what is told about the request, and how many of those: so it always fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,14 @@ def _data(unhandled: Unhandled) -> tuple[RecordSetAside, list[File]]:
     data = RecordSetAside(
         tenant=unhandled.oin,
         origin=Origin(topic=unhandled.origin),
-        reason=unhandled.reason,
+        reason=unhandled.reason[:_REASON],
         raw=b64encode(unhandled.raw).decode() if small else "",
         file=None if small else reference,
-        raw_headers=dict(unhandled.about),
-        content_type=unhandled.content_type,
+        raw_headers=_short(unhandled.about),
+        content_type=unhandled.content_type and unhandled.content_type[:_ABOUT],
     )
     return data, [] if small else [kept]
+
+
+def _short(about: Mapping[str, str]) -> dict[str, str]:
+    return {name[:_ABOUT]: value[:_ABOUT] for name, value in list(about.items())[:_ABOUTS]}

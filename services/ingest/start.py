@@ -1,0 +1,129 @@
+"""Putting ingest together, starting it in the order in which the parts need each other, stopping it in the reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from services.channels import base
+from services.channels.loader import load
+from services.ingest.accept import Door
+from services.ingest.app import build
+from services.ingest.attachments import Attachments
+from services.ingest.body import BodyLimits
+from services.ingest.bridge import Bridge
+from services.ingest.callers import Callers
+from services.ingest.counts import Counts
+from services.ingest.intake import Intake
+from services.ingest.listeners import Ear, Listeners
+from services.ingest.owners import owners
+from services.ingest.receive import Reception
+from services.ingest.serve import HttpServer, Patience
+from services.ingest.settings import IngestSettings
+from services.ingest.webhook import Webhooks
+from services.runtime.bus.connection import connection
+from services.runtime.bus.producer import Producer, Publishes
+from services.runtime.bus.seat import NotDurable
+from services.runtime.process.clock import Clock
+from services.runtime.process.log import get_logger
+from services.runtime.process.management import Health, Management
+from services.runtime.process.metrics import Metrics
+from services.runtime.process.settings import KafkaSettings, ProcessSettings
+from services.runtime.process.stop import Stop, Stopped
+from services.runtime.process.tenants import Endpoint, Tenants, read
+
+log = get_logger()
+
+Load = Callable[[str], base.Channel]
+"""Finds a channel by its name; raises UnknownChannel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """All parts, put together; nothing runs yet."""
+
+    app: ASGIApp
+    receptions: tuple[Reception, ...]
+    intake: Intake
+    counts: Counts
+
+    def ear(self, reception: Reception) -> Ear:
+        """Return what a listener of this endpoint calls."""
+        return Ear(reception, self.intake, self.counts)
+
+
+def assemble(
+    settings: IngestSettings, tenants: Tenants, bus: Publishes, clock: Clock, metrics: Metrics, load: Load = load
+) -> Ingest:
+    """Put the parts together; raises UnknownChannel when an endpoint names a channel that is not there."""
+    counts, door = Counts(metrics), Door(bus, Attachments(settings.attachments), settings.width)
+    limits = BodyLimits(settings.body_bytes, settings.body_seconds)
+    intake, receptions = Intake(door, clock, counts), _receptions(tenants, load)
+    webhooks = Webhooks(receptions, intake, counts, limits=limits, public_url=settings.public_url)
+    bridge = Bridge(Callers(tenants), door, clock=clock, counts=counts, limits=limits)
+    return Ingest(build(webhooks, bridge, settings.public_url), receptions, intake, counts)
+
+
+def _receptions(tenants: Tenants, load: Load) -> tuple[Reception, ...]:
+    owned = owners(tenants)
+    return tuple(Reception(load(one.channel), _endpoint(one), owned) for one in tenants.endpoints)
+
+
+def _endpoint(endpoint: Endpoint) -> base.Endpoint:
+    return base.Endpoint(endpoint.name, endpoint.channel, endpoint.provider, endpoint.secrets)
+
+
+class Running:
+    """The process: all parts, started in the order in which they need each other, and stopped in the reverse."""
+
+    def __init__(self, settings: IngestSettings, process: ProcessSettings, kafka: KafkaSettings, clock: Clock) -> None:
+        self.stop, self._settings, self._process = Stop(), settings, process
+        self._metrics, self._tenants, self._up = Metrics(), read(process.tenants), False
+        self._producer = Producer(connection(kafka), wait=settings.publish_seconds)
+        self._ingest = assemble(settings, self._tenants, self._producer, clock, self._metrics)
+        self._http = HttpServer(self._ingest.app, Patience(settings.header_seconds, settings.stop_seconds))
+        self._listeners = Listeners()
+        self._management = Management(self._health(), self._metrics.registry)
+
+    async def run(self) -> int:
+        """Run until told to stop; returns the exit code."""
+        self.stop.on_signals()
+        try:
+            await self.stop.unless(self._start())
+            await self.stop.wait()
+        except Stopped:
+            log.info("stopped_while_starting")
+        except NotDurable as error:
+            self.stop.fail(str(error))
+        finally:
+            await self._close()
+        return self.stop.exit_code
+
+    async def _start(self) -> None:
+        await self._management.start(self._process.management_host, self._process.management_port)
+        log.info("management_listening", host=self._process.management_host, port=self._management.port)
+        await self._producer.start()
+        await self._listeners.start(self._ingest.receptions, self._listening(), self._ingest.ear)
+        await self._http.start(self._settings.host, self._settings.port, self._http_ended)
+        self._up = True
+
+    async def _close(self) -> None:
+        self._up = False
+        await self._http.close()
+        await self._listeners.close()
+        await self._producer.stop()
+        await self._management.close()
+        log.info("ingest_stopped")
+
+    def _listening(self) -> dict[str, dict[str, str]]:
+        return {f"{one.channel}/{one.name}": one.settings for one in self._tenants.endpoints}
+
+    def _http_ended(self) -> None:
+        self.stop.fail("the HTTP server ended by itself")
+
+    def _health(self) -> Health:
+        health = Health()
+        health.ready_when("listening", lambda: None if self._up and not self.stop.wanted else "not yet, or no longer")
+        return health
