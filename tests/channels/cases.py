@@ -17,7 +17,8 @@ from services.channels.base import Channel, Endpoint, Inbox, Outbound, Request
 from services.channels.loader import available, load
 
 ROOM = Path(services.channels.__file__).parent
-_PART: TypeAdapter[Part] = TypeAdapter(Part)
+PART: TypeAdapter[Part] = TypeAdapter(Part)
+"""Reads any part from its JSON."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Case:
         return Outbound(
             inbox=self.inbox(told["inbox"], settings),
             address=Address.model_validate(told["address"]),
-            part=_PART.validate_python(told["part"]),
+            part=PART.validate_python(told["part"]),
             our_id=told["our_id"],
             in_reply_to=told.get("in_reply_to"),
             references=tuple(told.get("references", ())),

@@ -92,10 +92,31 @@ def _says_something(key: str, kind: str, value: object) -> bool:
 
 
 def _read(key: str, value: object) -> list[Found]:
+    if key not in _READERS:
+        return _unknown(key, value)
     try:
-        return _READERS[key](value) if key in _READERS else _unknown(key, value)
+        found = _READERS[key](value)
     except ValueError:
         return _unknown(key, value)
+    return [*found, *_left_over(key, value, found)]
+
+
+def _left_over(key: str, value: object, found: list[Found]) -> list[Found]:
+    """Return the words that no part has: of a shape that Meta changed, or of a field that is new."""
+    told = words(value, _NOT_SAID.get(key, _NOTHING))
+    kept = "\n".join(_kept(found)) if told else ""
+    rest = [one for one in told if one not in kept]
+    return _unknown(key, rest) if rest else []
+
+
+def _kept(found: list[Found]) -> Iterable[str]:
+    for one in found:
+        if isinstance(one, File):
+            yield one.content.decode()
+        elif isinstance(one, Text):
+            yield one.text
+        else:
+            yield from words(one.model_dump())
 
 
 def _unknown(kind: str, value: object) -> list[Found]:
@@ -245,21 +266,16 @@ def _call_permission(reply: Json) -> list[Found]:
 
 # --- visiting cards ------------------------------------------------------------------------------------------
 
-_CARD: Final = frozenset({"name", "phones", "emails"})
 _NAME_PARTS: Final = ("prefix", "first_name", "middle_name", "last_name", "suffix")
 
 
 def _contacts(value: object) -> list[Found]:
-    cards = [_object(card) for card in pieces(value)]
-    return [found for card in cards for found in _contact(card)]
+    return [_contact(_object(card)) for card in pieces(value)]
 
 
-def _contact(card: Json) -> list[Found]:
-    """Return the card, and what else stands on it as words."""
+def _contact(card: Json) -> ContactCard:
     addresses = (*_phones(card), *_emails(card))
-    found: list[Found] = [ContactCard(name=_name(mapping(card.get("name"))), addresses=addresses)]
-    rest = words({key: value for key, value in card.items() if key not in _CARD})
-    return [*found, *long_text("\n".join(rest))] if rest else found
+    return ContactCard(name=_name(mapping(card.get("name"))), addresses=addresses)
 
 
 def _name(name: Json) -> str | None:
@@ -313,3 +329,14 @@ _READERS: Final[dict[str, Callable[[object], list[Found]]]] = {
     "order": _order,
     "unsupported": _unsupported,
 }
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+_OF_FILES: Final = frozenset({"url", "link"})
+_NOT_SAID: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys(("image", "video", "audio", "voice", "document", "sticker"), _OF_FILES),
+    "interactive": frozenset({"response_json", "response_source"}),
+    "order": frozenset({"catalog_id", "product_retailer_id", "currency"}),
+    "contacts": frozenset({"phone", "email"}),
+    "reaction": frozenset({"message_id"}),
+}
+"""Strings that are no words, or are kept in another form, by the object they stand in."""

@@ -80,13 +80,13 @@ _NO_WORDS: Final = frozenset(
 )
 
 
-def words(value: object, key: str = "") -> list[str]:
-    """Return every string inside, in order, without those that are ids and types."""
+def words(value: object, without: frozenset[str] = frozenset(), key: str = "") -> list[str]:
+    """Return every string inside, in order, but those that are ids and types or stand under a key of `without`."""
     if isinstance(value, str):
-        return [value] if value and key not in _NO_WORDS else []
+        return [value] if value and key not in _NO_WORDS and key not in without else []
     if isinstance(value, dict):
-        return [found for name, inner in value.items() for found in words(inner, name)]
-    return [found for inner in value for found in words(inner)] if isinstance(value, list) else []
+        return [found for name, inner in value.items() for found in words(inner, without, name)]
+    return [found for inner in value for found in words(inner, without, key)] if isinstance(value, list) else []
 
 
 def dumps(value: object) -> str:
