@@ -25,6 +25,7 @@ from services.channels.email.bounces import fates
 from services.channels.email.channel import Email
 from services.channels.email.dates import date
 from services.channels.email.identity import ids_in
+from services.channels.email.quotes import trimmed
 from services.channels.email.reading import header, media_type, raw_headers, read
 from tests.needs import ROOT
 
@@ -238,3 +239,16 @@ def test_corpus_disagreements_are_all_real() -> None:
     if not found:
         pytest.skip("no corpus beside the checkout: payloads/email")
     assert sorted(set(OTHERWISE) - found) == []
+
+
+def replies() -> list[Any]:
+    found = [pytest.param(reply, id=reply.name) for reply in corpus("email_reply")]
+    absent = pytest.mark.skip(reason="no corpus beside the checkout: payloads/email_reply")
+    return found or [pytest.param(None, id="absent", marks=absent)]
+
+
+@pytest.mark.parametrize("reply", replies())
+def test_corpus_reply_is_trimmed_to_its_new_words(reply: Mail) -> None:
+    new, whole = trimmed(reply.raw.decode())
+    assert new.split() == reply.expected["new_text"].split()
+    assert bool(whole) == bool(reply.expected.get("elided", "").strip())
