@@ -1,0 +1,33 @@
+"""A citizen changed what they wrote, or took it back: the department's copy and the history follow."""
+
+from __future__ import annotations
+
+from schemas.events import MessageEdited, MessageRevoked
+from services.router import conversations, history
+from services.router.tables import CONVERSATIONS, EXTERNALS, LINES, Conversation, Line
+from services.router.turn import Turn
+from services.runtime.bus.handler import Poison
+
+
+def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
+    """Tell whoever has the message now; raises Poison for a message that is not known (any more)."""
+    conversation, number, line = _message(turn, event)
+    if line.taken:
+        taken = line.taken.model_copy(update={"at_hand": False})
+        key = conversations.line_key(conversation.id, number)
+        turn.state.put(LINES, key, line.model_copy(update={"taken": taken}))
+    told = event.model_copy(update={"conversation": conversation.id, "number": number})
+    turn.tell(conversation.department, conversation.id, told, about=number)
+    history.changed(turn, conversation, number, line, getattr(event, "parts", ()))
+
+
+def _message(turn: Turn, event: MessageEdited | MessageRevoked) -> tuple[Conversation, int, Line]:
+    key = conversations.external_key(turn, event.via.inbox, event.external_id)
+    known = turn.state.get(EXTERNALS, key)
+    if known is None:
+        raise Poison("a change of a message that is not known, or not any more")
+    conversation = turn.state.get(CONVERSATIONS, known.conversation)
+    line = conversations.line(turn, known.conversation, known.number)
+    if conversation is None or line is None:
+        raise Poison("a change of a message whose conversation is forgotten")
+    return conversation, known.number, line
