@@ -1,13 +1,18 @@
-"""How every client of ours reaches the broker."""
+"""How every client of ours reaches the broker, and how it lets go of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
 
 from aiokafka.helpers import create_ssl_context
 
 from services.runtime.process.settings import KafkaSettings
+from services.runtime.process.stop import bounded
+
+STOP = 5.0
+"""Seconds that a client may take to end."""
 
 Connection = Mapping[str, Any]
 """Arguments that every client of aiokafka takes."""
@@ -39,3 +44,51 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
         "sasl_plain_username": settings.username,
         "sasl_plain_password": settings.password.get_secret_value() if settings.password else None,
     }
+
+
+class Client(Protocol):
+    """A consumer or producer of aiokafka."""
+
+    async def start(self) -> None: ...  # noqa: D102 - aiokafka's
+    async def stop(self) -> None: ...  # noqa: D102
+
+
+async def started(client: Client) -> None:
+    """Start a client; what was begun of it is closed again when that fails."""
+    try:
+        await client.start()
+    except BaseException:
+        await closed(client)
+        raise
+
+
+async def closed(client: Any) -> None:  # noqa: ANN401 - the inner client is an attribute of two names
+    """Close a client within bounds. Its stop() can hang while the broker is away, and leaves sockets open then."""
+    inner = getattr(client, "client", None) or client._client  # noqa: SLF001
+    try:
+        await bounded("client", client.stop(), STOP)
+    finally:
+        await bounded("sockets", inner.close(), STOP)
+
+
+class Closing:
+    """Clients that are being closed while work goes on."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Close something in the background."""
+        task = asyncio.create_task(closing, name="closing")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def wait(self) -> None:
+        """Return when all are closed; each is bounded."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def heard(future: asyncio.Future[Any]) -> None:
+    """Take note of how a send ended also when nobody waits for it any more."""
+    if not future.cancelled():
+        future.exception()

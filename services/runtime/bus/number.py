@@ -49,6 +49,14 @@ class Pulse:
     at_end: Mapping[str, bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What is not done yet of an input: records, and the age of the oldest in seconds."""
+
+    records: int
+    seconds: float
+
+
 class Number:
     """What a `Work` works with, for one life. Everything here is in one event loop: nothing is shared."""
 
@@ -104,7 +112,7 @@ class Number:
         if self._over:
             raise BeginAnew("this life of the number is over")
         following = self._committed | dict(offsets)
-        if following != self._committed:
+        if following != self.state.mark(OFFSETS):
             self.state.set_mark(OFFSETS, following)
         self.state.keep()
         try:
@@ -147,6 +155,14 @@ class Number:
         return self._pulse.noted if self._pulse.at_end.get(one.topic) else one.last_logged
 
     # --- what the bus does with it ---
+
+    def lag(self, topic: str, end: int, now: datetime) -> Lag:
+        """Return what is not done yet of an input whose log ends at `end`."""
+        one = self.inputs[topic]
+        if one.unread:
+            return Lag(end - self._committed[topic], max(0.0, (now - logged(one.unread[0])).total_seconds()))
+        done = self._pulse.at_end.get(topic) and one.taken == self._committed[topic]
+        return Lag(0 if done else max(0, end - self._committed[topic]), 0.0)
 
     def hand(self, topic: str, records: Sequence[Raw]) -> int:
         """Take in what was read; returns how many are unread."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.runtime.bus.batches import Encoder
 from services.runtime.bus.handler import Tables
 from services.runtime.bus.metrics import BusMetrics
-from services.runtime.bus.number import OFFSETS, Number, Pulse
+from services.runtime.bus.number import OFFSETS, Lag, Number, Pulse
 from services.runtime.bus.seat import GiveUp, Raw, Seat
 from services.runtime.bus.state import KeyedState, changelogs
 from services.runtime.bus.work import Work
@@ -110,6 +111,10 @@ class Ownership:
     def unread(self, topic: str) -> int:
         """Return how many records of an input are unread."""
         return len(self.number.inputs[topic].unread) if self.number else 0
+
+    def lag(self, topic: str, end: int, now: datetime) -> Lag:
+        """Return what is not done yet of an input whose log ends at `end`."""
+        return self.number.lag(topic, end, now) if self.number else Lag(0, 0.0)
 
     def pulse(self, pulse: Pulse) -> None:
         """A second passed."""

@@ -15,18 +15,16 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from services.runtime.bus.batches import MAX_LINE, Encoder
-from services.runtime.bus.connection import Connection
+from services.runtime.bus.connection import Connection, closed, heard, started
 from services.runtime.bus.handler import Outgoing
 from services.runtime.bus.seat import Line, NotDurable
 from services.runtime.process.log import get_logger
-from services.runtime.process.stop import bounded
 
 log = get_logger()
 
 WAIT = 1.0
 """Seconds after which nobody waits any longer."""
 START = 30.0
-STOP = 5.0
 
 
 class Publishes(Protocol):
@@ -78,7 +76,7 @@ class Producer:
             self._renewing.cancel()
         if self._producer:
             producer, self._producer = self._producer, None
-            await _close(producer)
+            await closed(producer)
 
     async def _written(self, producer: AIOKafkaProducer, lines: Sequence[Line]) -> None:
         futures = [await _sent(producer, line) for line in lines]
@@ -86,11 +84,7 @@ class Producer:
 
     async def _started(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._connection, **_SETTINGS)
-        try:
-            await producer.start()
-        except BaseException:
-            await _close(producer)
-            raise
+        await started(producer)
         return producer
 
     def _renew(self, broken: AIOKafkaProducer, error: KafkaError) -> None:
@@ -102,7 +96,7 @@ class Producer:
         self._renewing = asyncio.create_task(self._replaced(broken), name="producer-renewal")
 
     async def _replaced(self, broken: AIOKafkaProducer) -> None:
-        await _close(broken)
+        await closed(broken)
         while self._producer is None:
             try:
                 self._producer = await self._started()
@@ -124,18 +118,5 @@ async def _sent(producer: AIOKafkaProducer, line: Line) -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = await producer.send(
         line.topic, line.value, line.key, line.partition, headers=line.headers
     )
-    future.add_done_callback(_heard)
+    future.add_done_callback(heard)
     return future
-
-
-def _heard(future: asyncio.Future[Any]) -> None:
-    """Take note of how it ended, also when nobody waits for it any more."""
-    if not future.cancelled():
-        future.exception()
-
-
-async def _close(producer: AIOKafkaProducer) -> None:
-    try:
-        await bounded("producer", producer.stop(), STOP)
-    finally:
-        await bounded("client", producer.client.close(), STOP)

@@ -1,0 +1,128 @@
+"""The bus on a real Kafka, for the contract: loops in this process, which crash as far as a process can by itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from schemas.cloudevents import CloudEvent, decode
+from services.runtime.bus.admin import make_topics
+from services.runtime.bus.batches import Encoder
+from services.runtime.bus.connection import plain
+from services.runtime.bus.faults import Faults, FaultySeat
+from services.runtime.bus.handler import Handler, Outgoing
+from services.runtime.bus.loop import Loop, transactional
+from services.runtime.bus.metrics import ServiceMetrics
+from services.runtime.bus.ownership import Timing
+from services.runtime.bus.plan import Plan
+from services.runtime.bus.producer import Producer
+from services.runtime.bus.reader import group_lag, reading
+from services.runtime.bus.seat import Line
+from services.runtime.process.clock import SystemClock
+from services.runtime.process.metrics import Metrics
+from services.runtime.process.stop import Stop
+from tests.runtime.sample import Counting, Names
+
+# A number begins again at once: in these tests nobody else fences it.
+TIMING = Timing(pause=0.1, session=6.0, heartbeat=0.5)
+
+
+class KafkaRig:
+    def __init__(self, bootstrap: str, prefix: str) -> None:
+        self.names, self.faults = Names(prefix), Faults()
+        self.connection = plain(bootstrap)
+        self.encoder = Encoder(self.names.partitions_of)
+        self.producer = Producer(self.connection, self.encoder, wait=20)
+        self.metrics = Metrics()
+        self.loops: list[tuple[Loop, Stop, asyncio.Task[None]]] = []
+
+    async def start(self) -> None:
+        await make_topics(self.connection, self.names.all)
+        await self.producer.start()
+
+    async def close(self) -> None:
+        for _, stop, task in self.loops:
+            stop.now()
+            await task
+        await self.producer.stop()
+
+    # --- the service ---
+
+    def plan(self, instance: str = "0", timing: Timing = TIMING) -> Plan:
+        names, handler = self.names, Counting(self.names)
+        service = f"{names.prefix}router"
+        return Plan(
+            service, instance, self.connection, names.inputs, handler.tables, names.outputs, timing, names.declared
+        )
+
+    async def serve(self, instance: str = "0", handler: Handler | None = None) -> None:
+        stop = Stop()
+        metrics = ServiceMetrics(self.metrics, "router")
+        wrap = lambda seat: FaultySeat(seat, self.faults)  # noqa: E731
+        loop = transactional(self.plan(instance), handler or Counting(self.names), SystemClock(), metrics, stop, wrap)
+        self.loops.append((loop, stop, asyncio.create_task(loop.run())))
+
+    async def crash(self) -> None:
+        """Let go of everything at once. What a SIGKILL does is tried with processes, in test_bus_faults.py."""
+        loop, stop, task = self.loops.pop()
+        for owned in loop._group.owned.values():
+            owned.leave()
+        loop._group.owned = {}
+        stop.now()
+        await task
+
+    async def deal(self) -> None:
+        """Have a second replica join, and leave again."""
+        loop, _, _ = self.loops[0]
+        generation = loop._consumer._coordinator.generation
+        loop._consumer._coordinator.request_rejoin()
+        await until(lambda: loop._consumer._coordinator.generation > generation and loop._group.joined)
+
+    async def gave_up(self) -> str:
+        _, stop, _ = self.loops[0]
+        async with asyncio.timeout(20):
+            await stop.wait()
+        return stop.failure or ""
+
+    # --- records in and out ---
+
+    async def write(self, lines: Sequence[Line]) -> None:
+        assert self.producer._producer
+        await self.producer._written(self.producer._producer, lines)
+
+    async def publish(self, outgoings: Sequence[Outgoing]) -> None:
+        await self.producer.publish(outgoings)
+
+    async def settle(self) -> None:
+        await until(self._settled, failed=self._failed)
+
+    async def _settled(self) -> bool:
+        lag = await group_lag(self.connection, self.plan().group, self.names.inputs)
+        return not any(lag.values()) and not any(loop.unready() for loop, _, _ in self.loops)
+
+    def _failed(self) -> str | None:
+        return next((stop.failure for _, stop, _ in self.loops if stop.failure), None)
+
+    async def watch_passes(self) -> None:
+        await asyncio.sleep(2.2)  # real time is what this test is about: the watch, and a pulse after it
+        await self.settle()
+
+    async def events(self, topic: str) -> list[CloudEvent]:
+        async with reading(self.connection, [topic]) as reader:
+            return [decode(record.headers, record.value) async for record in reader.to_the_end()]
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool] | bool],
+    seconds: float = 30,
+    failed: Callable[[], str | None] = lambda: None,
+) -> None:
+    """Wait for a condition, and fail at once when it can come no more."""
+    async with asyncio.timeout(seconds):
+        while not await _true(condition):
+            why = failed()
+            assert why is None, why
+            await asyncio.sleep(0.05)
+
+
+async def _true(condition: Callable[[], Awaitable[bool] | bool]) -> bool:
+    answer = condition()
+    return answer if isinstance(answer, bool) else await answer
