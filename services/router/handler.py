@@ -24,7 +24,7 @@ NumberOf = Callable[[str], int]
 class Router:
     """The hub: the one owner and writer of what is true about a conversation. It is a bus Handler."""
 
-    inputs = (INBOUND.name, OUTCOMES.name)
+    inputs: tuple[str, ...] = (INBOUND.name, OUTCOMES.name)
 
     def __init__(
         self, served: Iterable[Served], number_of: NumberOf | None = None, metrics: Metrics | None = None

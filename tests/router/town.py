@@ -1,4 +1,4 @@
-"""A small town: the router on a memory of its own, citizens who write, departments that answer, a clock that is told."""
+"""A small town: the router on a memory of its own, citizens who write, departments that answer, time that is told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from schemas import events as e
 from schemas.cloudevents import CloudEvent, decode, encode
@@ -46,6 +46,16 @@ def author(department: str | None, agent: str = "jan") -> Author:
     return Author(publisher=f"{department or 'operator'}-desk", department=department, agent=agent)
 
 
+class _Read(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
 class Town:
     """Everything a record causes lands in `out`; what a department sees is read by `queue`."""
 
@@ -58,6 +68,7 @@ class Town:
         self.out: list[Outgoing] = []
         self.poison: list[str] = []
         self._inbound: list[CloudEvent] = []
+        self._changelog: list[_Read] = []
         self._numbers = count(1)
 
     # --- time and records ---
@@ -78,10 +89,10 @@ class Town:
         return found
 
     def give(
-        self, data: Event, *, id: str | None = None, source: str = "town-desk", topic: str = "inbound"
+        self, data: Event, *, name: str | None = None, source: str = "town-desk", topic: str = "inbound"
     ) -> list[Outgoing]:
         """Hand a record to the router, as the loop would: kept, or undone when it is poison."""
-        event = CloudEvent(id or f"event-{next(self._numbers)}", source, self.now, data)
+        event = CloudEvent(name or f"event-{next(self._numbers)}", source, self.now, data)
         event = decode(*encode(event))
         self._inbound.append(event)
         record = Record(topic, 0, len(self._inbound) - 1, event.id, self.now, event)
@@ -97,18 +108,13 @@ class Town:
         self.out += found
         return found
 
-    def rebuilt(self) -> None:
-        """Let another process take over: what it knows is what the changelog says."""
-        again = KeyedState(TABLES, 0)
-        again.load([_as_read(line) for line in self._changes()])
-        again.loaded()
-        self.state = again
-
-    _log: list = []
-
-    def _changes(self) -> list:
-        self._log = [*self._log, *self.state.changes()]
-        return self._log
+    def taken_over(self) -> None:
+        """Let another process go on: all it knows is what the changelog says."""
+        for line in self.state.changes():
+            self._changelog.append(_Read(line.topic, line.partition, len(self._changelog), 0, line.key, line.value, []))
+        self.state = KeyedState(TABLES, 0)
+        self.state.load(self._changelog)
+        self.state.loaded()
 
     def _filled(self, each: Outgoing) -> Outgoing:
         if each.content is None or each.event is None:
@@ -151,7 +157,7 @@ class Town:
             answerable_until=None if answerable_for is None else self.now + answerable_for,
             automatic=automatic,
         )
-        self.give(data, id=data.message)
+        self.give(data, name=data.message)
         return data
 
     def receipt(
@@ -199,17 +205,17 @@ class Town:
         *,
         by: Author | None = None,
         answers: int = 1,
-        id: str | None = None,
+        name: str | None = None,
         **more: object,
     ) -> str:
         """Have somebody answer; returns the reply's id."""
-        name = id or f"command-{next(self._numbers)}"
+        name = name or f"command-{next(self._numbers)}"
         by = by or author("public-space")
         data = e.ReplyRequested.model_validate(
             {"tenant": OIN, "author": by, "conversation": conversation, "parts": [Text(text=text)], "answers": answers}
             | more
         )
-        self.give(data, id=name, source="town-desk")
+        self.give(data, name=name, source="town-desk")
         return derived("town-desk", name)
 
     # --- the responder ---
@@ -266,7 +272,3 @@ _TENANTS = (("town", OIN), ("village", OTHER_OIN))
 def events(out: list[Outgoing], topic: str | None = None) -> Iterator[Event]:
     """The data of what went out."""
     return (each.event.data for each in out if each.event and topic in {None, each.topic})
-
-
-def _as_read(line: object) -> object:
-    return line
