@@ -78,6 +78,9 @@ class Graph:
     webhook: str
     secret: str
     token: str
+    account: str
+    """The number that citizens write to, by Meta's id of it."""
+    written: int = 0
     accepted: list[Accepted] = field(default_factory=list)
     calls: int = 0
     port: int = 0
@@ -90,6 +93,8 @@ class Graph:
         """Listen on loopback."""
         app = web.Application()
         app.router.add_post("/{version}/{account}/messages", self._messages)
+        app.router.add_post("/phone/{number}", self._phone_writes)
+        app.router.add_get("/phone/{number}", self._phone_shows)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -121,6 +126,27 @@ class Graph:
         assert self._http is not None  # noqa: S101 - started before it is used
         async with self._http.post(self.webhook, data=body, headers=headers) as answer:
             return answer.status
+
+    async def _phone_writes(self, request: web.Request) -> web.Response:
+        """Let a citizen write: the body is their words."""
+        number, words = request.match_info["number"], (await request.text()).strip()
+        if not number.isdigit() or not words:
+            return web.Response(status=400, text="a number in the path, words in the body\n")
+        message: dict[str, Any] = {
+            "id": f"wamid.PHONE{self.written + 1:06}{number}",
+            "timestamp": "1772439300",
+            "from": number,
+        }
+        self.written += 1
+        contacts = [{"profile": {"name": "Inwoner"}, "wa_id": number}]
+        message |= {"type": "text", "text": {"body": words}}
+        status = await self.post(webhook(change(self.account, messages=[message], contacts=contacts)))
+        return web.Response(text=f"the hub answered {status}\n")
+
+    async def _phone_shows(self, request: web.Request) -> web.Response:
+        """Show what a citizen's phone shows."""
+        shown = [taken.text for taken in self.accepted if taken.to.lstrip("+") == request.match_info["number"]]
+        return web.Response(text="".join(f"{text}\n" for text in shown))
 
     async def _messages(self, request: web.Request) -> web.Response:
         self.calls += 1

@@ -127,8 +127,12 @@ class Services:
             await service.start()
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody uses now."""
+def free_port(wanted: int = 0) -> int:
+    """Return a port of loopback that nobody uses now; 0 when the wanted one is taken."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
         return int(probe.getsockname()[1])

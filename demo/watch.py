@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeVar
 
 from schemas.cloudevents import CloudEvent
@@ -27,7 +26,6 @@ class Seen:
     topic: str
     partition: int
     offset: int
-    logged: datetime
     event: CloudEvent
 
 
