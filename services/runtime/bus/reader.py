@@ -56,10 +56,11 @@ class Known:
 
 
 class Reader:
-    """Reads what is committed. An event that lies there twice is given once."""
+    """Reads what is committed. An event that lies there twice is given once, unless doubles are what is looked for."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], *, doubles: bool = False) -> None:
         self._consumer, self._places, self._known = consumer, list(places), Known()
+        self._doubles = doubles
 
     async def to_the_end(self) -> AsyncIterator[Raw]:
         """Return everything up to where the topics end now."""
@@ -93,14 +94,14 @@ class Reader:
 
     async def _fetched(self, places: Sequence[TopicPartition]) -> list[Raw]:
         got = await self._consumer.getmany(*places, timeout_ms=WAIT_MS)
-        return [record for records in got.values() for record in records if self._known.fresh(record)]
+        return [record for records in got.values() for record in records if self._doubles or self._known.fresh(record)]
 
 
 @asynccontextmanager
 async def reading(
-    connection: Connection, topics: Sequence[str], start: Start = Start.BEGINNING
+    connection: Connection, topics: Sequence[str], start: Start = Start.BEGINNING, *, doubles: bool = False
 ) -> AsyncIterator[Reader]:
-    """Read topics, all their partitions; raises GiveUp when one does not exist."""
+    """Read topics, all their partitions, with or without doubles; raises GiveUp when one does not exist."""
     places = await _places(connection, topics)
     consumer = AIOKafkaConsumer(
         **connection, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
@@ -109,7 +110,7 @@ async def reading(
     try:
         consumer.assign(places)
         await _seek(consumer, places, start)
-        yield Reader(consumer, places)
+        yield Reader(consumer, places, doubles=doubles)
     finally:
         await closed(consumer)
 
