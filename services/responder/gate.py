@@ -5,7 +5,7 @@ A gate outlives the ledger: what a provider asked of us stays asked when our mem
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -158,3 +158,11 @@ class Gates:
         """Let go of calls that a new memory does not know."""
         for gate in self._gates.values():
             gate.renew(live)
+
+    def resting(self) -> Iterator[str]:
+        """Return the inboxes whose provider is given a rest."""
+        return (name for name, gate in self._gates.items() if gate.breaker.open)
+
+    def stopped(self) -> Iterator[str]:
+        """Return the inboxes whose own account is refused."""
+        return (name for name, gate in self._gates.items() if gate.breaker.stopped)

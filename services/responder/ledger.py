@@ -8,6 +8,7 @@ not call it again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,6 +80,8 @@ class Ledger:
         self._ends: list[End] = []
         self.bulk = 0
         """Bulk sends it holds."""
+        self.open: Counter[str] = Counter()
+        """Sends that have no outcome yet, by channel."""
 
     # --- taking in ---
 
@@ -225,9 +228,12 @@ class Ledger:
         """Return the calls that are under way."""
         return {entry.ticket(entry.token or "") for entry in self._started()}
 
-    def waiting(self) -> Iterator[Send]:
-        """Return what has no outcome yet."""
-        return (entry.send for entry in self._entries.values())
+    def abandon(self, gone: Callable[[str], bool], code: str) -> None:
+        """Fail what waits for inboxes that are no longer configured."""
+        lost = [entry for entry in self._entries.values() if entry.standing is Standing.WAITING]
+        for entry in lost:
+            if gone(entry.send.inbox):
+                self._end(entry, outcomes.failed(entry.send, entry.sent, entry.part, Reason.ACCOUNT, code))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -257,6 +263,7 @@ class Ledger:
     def _add(self, entry: Entry) -> None:
         self._entries[entry.send.key] = self._by_reply[entry.send.reply] = entry
         self.bulk += entry.send.bulk
+        self.open[entry.send.channel] += 1
         heappush(self._expiry, (entry.content.not_after, entry.send.key))
         if len(self._expiry) > 2 * len(self._entries) + SLACK:
             self._tidy_expiry()
@@ -271,6 +278,7 @@ class Ledger:
         if self._by_reply.get(entry.send.reply) is entry:
             del self._by_reply[entry.send.reply]
         self.bulk -= entry.send.bulk
+        self.open[entry.send.channel] -= 1
         self._remember(entry.send.key)
         self._ends.append(end)
 

@@ -60,6 +60,10 @@ class Pace:
         self._next = at + self._every
         return at
 
+    def wait(self, now: float) -> float:
+        """Return the seconds until the next moment."""
+        return max(0.0, self._next - now)
+
     def give_up(self) -> None:
         """Count a prepared call that will not begin."""
         self._prepared -= 1
