@@ -16,6 +16,12 @@ from schemas.events import Reason
 from services.channels.base import HttpResponse, SendError
 
 
+def check_same(got: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Both, laid side by side when they differ."""
+    other = {name: value for name, value in got.items() if value != expected[name]}
+    assert not other, f"got {other}, not { {name: expected[name] for name in other} }"
+
+
 @dataclass
 class ScriptedApi:
     """An API that answers as the case says, in its order, and checks what it is asked."""
@@ -42,7 +48,7 @@ def _check(expect: Mapping[str, Any], method: str, url: str, headers: Mapping[st
     asked["headers"] = {name: headers.get(name.lower()) for name in expect.get("headers", {})}
     if "json" in expect:
         asked["json"] = json.loads(body)
-    assert {name: asked[name] for name in expect} == dict(expect)
+    check_same({name: asked[name] for name in expect}, expect)
 
 
 def _answer(answer: Mapping[str, Any]) -> HttpResponse:
@@ -89,9 +95,11 @@ class ScriptedMailServer:
     mail: bytes | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await self._talk(reader, writer)
-        writer.close()
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await self._talk(reader, writer)
+        finally:
+            await _hang_up(writer)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         going = await self._say("CONNECT", writer)
@@ -100,7 +108,7 @@ class ScriptedMailServer:
             self._note(verb, line.decode())
             going = await self._say("EHLO" if verb == "HELO" else verb, writer)
             if going and verb == "DATA" and self._reply("DATA").startswith("3"):
-                self.mail = await reader.readuntil(b"\r\n.\r\n")
+                self.mail = unstuffed(await reader.readuntil(b"\r\n.\r\n"))
                 going = await self._say("END", writer)
 
     def _note(self, verb: str, line: str) -> None:
@@ -130,8 +138,19 @@ class ScriptedMailServer:
         got["headers"] = {name: _header(mail, name) for name in expect.get("headers", {})}
         if "text" in expect:
             plain = mail.get_body(("plain",))
-            got["text"] = plain.get_content().strip() if plain else None
-        assert {name: got[name] for name in expect} == dict(expect)
+            got["text"] = plain.get_content().strip().replace("\r\n", "\n") if plain else None
+        check_same({name: got[name] for name in expect}, expect)
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+def unstuffed(data: bytes) -> bytes:
+    """Return the mail without the dots that only the wire needs (RFC 5321, 4.5.2)."""
+    return data.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")
 
 
 def _header(mail: EmailMessage, name: str) -> str | None:

@@ -20,6 +20,7 @@ from services.channels.base import (
     VerificationError,
 )
 from tests.channels.cases import Case
+from tests.channels.peers import check_same
 from tests.channels.written import written
 
 HEADINGS = (
@@ -102,7 +103,7 @@ def check_garbage(items: object) -> None:
 def check_error(error: SendError, expected: Mapping[str, Any]) -> None:
     """The error says what the case names."""
     got = {"reason": error.reason, "code": error.code, "after": error.after, "scope": error.scope}
-    assert {name: got[name] for name in expected} == dict(expected)
+    check_same({name: got[name] for name in expected}, expected)
 
 
 def said_by(error: ChannelError) -> str:
