@@ -6,7 +6,7 @@ from datetime import datetime
 
 from schemas.events import Author, Closing, DeliveryStatus, EntryKind, Refusal, ReplyRequested
 from schemas.ids import derived
-from schemas.parts import Address, AddressKind
+from schemas.parts import Address, AddressKind, text_of
 from services.router import contacts, conversations, facts, history, replies
 from services.router.refusals import Other, refuse, refuse_second
 from services.router.tables import Conversation, Line, Reply, Taken
@@ -100,7 +100,8 @@ def _grant(turn: Turn, reply: str, command: ReplyRequested, conversation: Conver
 
 
 def _entered(turn: Turn, reply: str, command: ReplyRequested, conversation: Conversation) -> Conversation:
-    row = conversations.change(turn, conversation, last=conversation.last + 1, last_at=turn.now)
+    asked = "?" in text_of(command.parts)
+    row = conversations.change(turn, conversation, last=conversation.last + 1, last_at=turn.now, asked=asked)
     line = Line(kind=EntryKind.REPLY, at=turn.now, author=command.author, reply=reply)
     conversations.put_line(turn, row.id, row.last, line)
     return row

@@ -112,24 +112,34 @@ def _moved_if_clear(turn: Turn, conversation: Conversation, department: str) -> 
 
 
 def _add(turn: Turn, conversation: Conversation, offset: int, message: MessageReceived, judged: Classification) -> None:
-    asks = _asks(conversation, message, judged)
+    thanks = _is_thanks(conversation, message, judged)
+    asks = not (thanks or _is_reflex(conversation, message))
     if asks and not conversation.is_open:
         conversation = conversations.reopen(turn, conversation)
     conversation = _entered(turn, conversation, offset, message, asks=asks)
+    _tell(turn, conversation, message, judged, asks=asks)
+    if thanks and conversation.is_open and conversation.open == 0:
+        conversations.close(turn, conversation, Closing.THANKED)
+
+
+def _is_thanks(conversation: Conversation, message: MessageReceived, judged: Classification) -> bool:
+    """Thanks after an answer need none; but after a question of ours, "ja" and "prima" are answers."""
+    return judged.closes and conversation.ever_answered and not conversation.asked and not message.automatic
+
+
+def _is_reflex(conversation: Conversation, message: MessageReceived) -> bool:
+    """A machine's reply to ours, or an emoji under a message: nobody waits for an answer to it."""
+    only_reactions = bool(message.parts) and all(part.kind == "reaction" for part in message.parts)
+    return conversation.last > 0 and (message.automatic or only_reactions)
+
+
+def _tell(
+    turn: Turn, conversation: Conversation, message: MessageReceived, judged: Classification, *, asks: bool
+) -> None:
     number = conversation.last
     turn.tell(conversation.department, conversation.id, _routed(turn, conversation, message, judged), about=number)
     history.message(turn, conversation, number, message)
     facts.received(turn, conversation, number, message, judged, asks=asks)
-    _close_if_thanked(turn, conversation, judged)
-
-
-def _asks(conversation: Conversation, message: MessageReceived, judged: Classification) -> bool:
-    """Thanks after an answer, an emoji under a message and a machine's reply to ours need no answer."""
-    if not conversation.last:
-        return True
-    only_reaction = all(part.kind == "reaction" for part in message.parts)
-    thanks = judged.closes and conversation.ever_answered
-    return not (thanks or only_reaction or message.automatic)
 
 
 def _entered(
@@ -143,6 +153,7 @@ def _entered(
         last_at=turn.now,
         open=conversation.open + asks,
         answerable_until=message.answerable_until,
+        asked=conversation.asked and not asks,
     )
     contacts.add_conversation(turn, row.contact, row.id)
     conversations.put_line(turn, row.id, row.last, _line(turn, offset, message, asks=asks))
@@ -212,8 +223,3 @@ def _named_only(conversation: Conversation) -> bool:
 
 def _stays(turn: Turn, conversation: Conversation) -> str:
     return of_conversation(conversation.department, turn.served.taxonomy).sentence
-
-
-def _close_if_thanked(turn: Turn, conversation: Conversation, judged: Classification) -> None:
-    if judged.closes and conversation.is_open and conversation.ever_answered and conversation.open == 0:
-        conversations.close(turn, conversation, Closing.THANKED)

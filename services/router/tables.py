@@ -65,6 +65,8 @@ class Conversation(Frozen):
     answered: bool = False
     """There was an answer since it was opened, or opened again."""
     ever_answered: bool = False
+    asked: bool = False
+    """The last answer put a question, so a mere "ja" or "prima" is an answer to it."""
     answerable_until: datetime | None = None
     in_flight: str | None = None
     """The reply that has no outcome yet; the others wait for it."""

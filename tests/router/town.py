@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from schemas import events as e
@@ -14,7 +15,7 @@ from schemas.events import Author, DeliveryStatus, Event, Via
 from schemas.ids import derived, message_id, our_id
 from schemas.parts import Address, AddressKind, Part, Text
 from schemas.topics import department_topic
-from services.classification.reading import default_taxonomy
+from services.classification.reading import load_taxonomy
 from services.router.handler import Router
 from services.router.policy import Policy
 from services.router.tables import TABLES
@@ -37,7 +38,7 @@ LAMP = "de lantaarnpaal voor mijn deur is kapot"
 WASTE = "onze gft-bak is niet geleegd"
 UNCLEAR = "hallo?"
 
-TAXONOMY = default_taxonomy()
+TAXONOMY = load_taxonomy(Path(__file__).parent / "taxonomy.yaml")
 E = TypeVar("E", bound=Event)
 
 
