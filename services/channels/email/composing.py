@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from schemas.events import Reason
 from schemas.parts import AddressKind, Text
 from services.channels.base import Outbound, SendError
-from services.channels.email.addresses import tagged
+from services.channels.email.addresses import is_address, tagged
 from services.channels.email.identity import OUR_ID_HEADER, mark, message_id
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -64,13 +64,10 @@ def _recipient(outbound: Outbound) -> str:
 
 def _written(name: str, address: str, otherwise: Reason) -> Written:
     """Return an address for a header; raises SendError with the reason `otherwise` when it is none."""
-    try:
-        written = Written(display_name=name, addr_spec=address)
-    except Exception:  # noqa: BLE001 - the standard library raises what it likes on a malformed address
-        raise SendError(otherwise, code="malformed-address") from None
-    if not (written.username and written.domain):
+    if not is_address(address) or _CONTROL.search(address) or len(name.splitlines()) > 1:
         raise SendError(otherwise, code="malformed-address")
-    return written
+    local, _, domain = address.rpartition("@")
+    return Written(display_name=name, username=local, domain=domain)
 
 
 def _refer(mail: EmailMessage, outbound: Outbound) -> None:

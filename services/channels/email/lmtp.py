@@ -98,19 +98,20 @@ class LmtpListener:
         self._idle.set()
         self._closing = False
         self._server: asyncio.Server | None = None
+        self._address: tuple[str, int] | None = None
 
     async def open(self, host: str, port: int, seconds: float) -> None:
         """Start listening; a connection that says nothing for `seconds` is hung up."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self, seconds), host, port)
+        self._address = self._server.sockets[0].getsockname()[:2]
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port it listens on."""
-        if self._server is None:
+        if self._address is None:
             raise RuntimeError("not listening yet")
-        host, port, *_ = self._server.sockets[0].getsockname()
-        return host, port
+        return self._address
 
     def lets_in(self, peer: tuple[Any, ...] | None) -> bool:
         """Say whether this peer is our own mail server."""
@@ -120,6 +121,8 @@ class LmtpListener:
         self, _: _Connection, __: Session, envelope: Envelope, address: str, ___: list[str]
     ) -> str:
         """Take down a recipient."""
+        if self._closing:
+            return "451 4.3.2 closing"
         if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
             return "452 4.5.3 too many recipients"
         envelope.rcpt_tos.append(address)
