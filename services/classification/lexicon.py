@@ -158,7 +158,7 @@ class Lexicon:
     def _knows(self, word: str) -> bool:
         """A word that begins like some stem is no slip, and neither is a common word."""
         begun = max((end for _, end in _walk(self._tree, f" {word} ", 0)), default=0)
-        return word in self.common_words or begun > min(len(word), SHORTEST_BEGINNING)
+        return word in self.common_words or begun > min(len(word), max(SHORTEST_BEGINNING, len(word) - 2))
 
     @cached_property
     def _by_first_part(self) -> dict[str, list[Stem]]:

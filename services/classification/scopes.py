@@ -31,8 +31,8 @@ def denied_spans(padded: str) -> Sequence[Span]:
 
 
 _LANDMARK = re.compile(
-    r" (?:bij|naast|tegenover|achter|langs|rond|rondom|nabij|vlakbij|na|tijdens|near|behind|opposite|next to|beside"
-    r"|outside|after|during|bei|neben|nach|obok|przy|po)"
+    r" (?:in|op|bij|naast|tegenover|achter|langs|rond|rondom|nabij|vlakbij|na|tijdens|near|behind|opposite|next to"
+    r"|beside|outside|after|during|bei|neben|nach|obok|przy|po)"
     r"(?: de| het| een| t| mijn| onze| the| a| my| our| der| dem| den)?(?P<place> [^|\s]+)"
 )
 
