@@ -17,8 +17,10 @@ def echoed(turn: Turn, echo: MessageEchoed) -> None:
     key = conversations.external_key(turn, echo.via.inbox, echo.external_id)
     if _is_ours(turn, echo, key):
         return
-    conversation = _conversation(turn, echo)
-    if conversation.in_flight:
+    conversation = _known(turn, echo)
+    if conversation is None:
+        _begin(turn, echo, key)
+    elif conversation.in_flight:
         turn.state.put(ECHOES, key, WaitingEcho(conversation=conversation.id, echo=echo))
         conversations.change(turn, conversation, echoes=(*conversation.echoes, key))
     else:
@@ -42,18 +44,18 @@ def _is_ours(turn: Turn, echo: MessageEchoed, key: str) -> bool:
     )
 
 
-def _conversation(turn: Turn, echo: MessageEchoed) -> Conversation:
-    """The citizen's latest conversation in that inbox; a closed one when the municipality wrote first."""
+def _known(turn: Turn, echo: MessageEchoed) -> Conversation | None:
+    """The citizen's latest conversation in that inbox."""
     contact = contacts.of_address(turn, echo.recipient)
     theirs = reversed(contacts.conversations(turn, contact)) if contact else ()
     found = (conversations.get(turn, each) for each in theirs)
-    known = next((each for each in found if each and each.via.inbox == echo.via.inbox), None)
-    return known or _begun(turn, contact or contacts.of_new(turn, echo.recipient), echo)
+    return next((each for each in found if each and each.via.inbox == echo.via.inbox), None)
 
 
-def _begun(turn: Turn, contact: str, echo: MessageEchoed) -> Conversation:
-    conversation = conversations.open_new(turn, contact, echo.via, turn.served.triage)
-    return conversations.close(turn, conversation, Closing.NO_ANSWER_NEEDED)
+def _begin(turn: Turn, echo: MessageEchoed, key: str) -> None:
+    """The municipality wrote first: nothing is asked, and what the citizen answers opens it."""
+    conversation = conversations.open_new(turn, contacts.of_new(turn, echo.recipient), echo.via, turn.served.triage)
+    conversations.close(turn, _count(turn, conversation, echo, key), Closing.NO_ANSWER_NEEDED)
 
 
 def _count(turn: Turn, conversation: Conversation, echo: MessageEchoed, key: str) -> Conversation:

@@ -226,13 +226,20 @@ class Town:
         parts = tuple(e.PartSent(part=first + n, external_id=each) for n, each in enumerate(external_ids or ("out",)))
         return self.outcome(e.ReplySent, reply, attempt, sent=parts, parts=first + len(parts))
 
+    def sent_from(self, via: Via, reply: str, external_id: str) -> list[Outgoing]:
+        """Have it report that a one-part reply left another inbox."""
+        part = e.PartSent(part=0, external_id=external_id)
+        return self.outcome(e.ReplySent, reply, 1, sent=(part,), parts=1, inbox=via.inbox)
+
     def unknown(
-        self, reply: str, doubtful: int = 0, parts: int = 1, attempt: int = 1, **more: object
+        self, reply: str, doubtful: int = 0, parts: int = 1, attempt: int = 1, *external_ids: str
     ) -> list[Outgoing]:
-        """Have it report that a part may have gone."""
+        """Have it report that a part may have gone, after those that did."""
+        sent = tuple(e.PartSent(part=n, external_id=each) for n, each in enumerate(external_ids))
         rest = tuple(range(doubtful + 1, parts))
-        found = {"doubtful": (doubtful,), "not_begun": rest, "parts": parts} | more
-        return self.outcome(e.ReplyUnknown, reply, attempt, **found)
+        return self.outcome(
+            e.ReplyUnknown, reply, attempt, sent=sent, doubtful=(doubtful,), not_begun=rest, parts=parts
+        )
 
     def failed(self, reply: str, reason: e.Reason = e.Reason.RECIPIENT, attempt: int = 1) -> list[Outgoing]:
         """Have it report that it will not go."""
