@@ -11,7 +11,7 @@ from services.responder.rows import Content, Row, Send, Standing, Ticket
 
 @dataclass(slots=True)
 class Entry:
-    """One send, in memory. `turn` counts how often it was put somewhere, so that an older place is known as stale."""
+    """One send, in memory; in at most one place of its inbox at a time."""
 
     send: Send
     content: Content
@@ -24,7 +24,6 @@ class Entry:
     """Seconds it was told to wait when it was put to wait last."""
     token: str | None = None
     cancelled: Reason | None = None
-    turn: int = 0
 
     @property
     def who(self) -> str:

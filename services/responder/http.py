@@ -21,6 +21,7 @@ from aiohttp import (
     ConnectionTimeoutError,
     DummyCookieJar,
     InvalidURL,
+    NonHttpUrlClientError,
     TCPConnector,
 )
 
@@ -68,11 +69,11 @@ class HttpCalls:
                 method, url, headers=headers, data=body, timeout=_timeout(deadline), allow_redirects=False
             ) as answer:
                 return HttpResponse(answer.status, _by_lower_name(answer), await _read(answer))
+        except (ValueError, NonHttpUrlClientError):
+            # An address or header that cannot be (InvalidURL is one): our own, found before anything was written.
+            raise SendError(Reason.ACCOUNT, code="address") from None
         except (ClientError, TimeoutError, OSError):
             raise SendError(Reason.UNKNOWN, code="cut-off") from None
-        except ValueError:
-            # An address or header that cannot be: our own configuration, found before anything was written.
-            raise SendError(Reason.ACCOUNT, code="address") from None
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -81,7 +82,7 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         return await handler(request)
     except (ConnectionTimeoutError, ClientConnectorError):
         raise SendError(Reason.RETRY, code="connect") from None
-    except InvalidURL:
+    except (InvalidURL, NonHttpUrlClientError):
         raise
     except (ClientError, OSError):
         raise SendError(Reason.UNKNOWN, code="cut-off") from None

@@ -16,7 +16,6 @@ class _Place(NamedTuple):
 
     rank: float
     order: int
-    turn: int
     key: str
 
 
@@ -39,14 +38,13 @@ class Inbox:
 
     def put(self, entry: Entry, now: float) -> None:
         """Have an entry wait: until its pause is over, or for its turn."""
-        entry.turn += 1
         if entry.wait > 0:
-            heappush(self._later, _Place(now + entry.wait, entry.order, entry.turn, entry.send.key))
+            heappush(self._later, _Place(now + entry.wait, entry.order, entry.send.key))
         else:
             self._to_ready(entry)
 
     def _to_ready(self, entry: Entry) -> None:
-        heappush(self._ready[_lane(entry)], _Place(0, entry.order, entry.turn, entry.send.key))
+        heappush(self._ready[_lane(entry)], _Place(0, entry.order, entry.send.key))
 
     # --- out ---
 
@@ -112,14 +110,12 @@ class Inbox:
         return False
 
     def _wait_for_pause(self, entry: Entry, free_at: float, now: float) -> None:
-        entry.turn += 1
         rank = now if free_at == ALWAYS else free_at
-        heappush(self._later, _Place(rank, entry.order, entry.turn, entry.send.key))
+        heappush(self._later, _Place(rank, entry.order, entry.send.key))
 
     def _valid(self, place: _Place) -> Entry | None:
         entry = self._entries.get(place.key)
-        valid = entry is not None and entry.turn == place.turn and entry.standing is Standing.WAITING
-        return entry if valid else None
+        return entry if entry is not None and entry.standing is Standing.WAITING else None
 
     # --- when to look again ---
 

@@ -399,6 +399,15 @@ def test_what_another_had_started_is_reported_as_unknown_and_not_called(desk: De
     assert not desk.take(send(parts=3))
 
 
+def test_a_new_memory_waits_for_no_call_that_it_does_not_know() -> None:
+    desk = Desk(Policy(rate=1000, width=8, interval=6))
+    desk.take(send(1), content("anna"))
+    desk.starts()
+    desk.taken_over()
+    desk.take(send(2), content("anna"))
+    assert [start.send.reply for start in desk.starts()] == ["r2"]
+
+
 def test_our_own_call_survives_a_discarded_memory(desk: Desk) -> None:
     desk.take(send(parts=2))
     (start,) = desk.starts()
