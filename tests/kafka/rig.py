@@ -29,7 +29,7 @@ class KafkaRig:
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.names, self.faults = Names(prefix), Faults()
         self.connection = plain(bootstrap)
-        self.encoder = Encoder(self.names.partitions_of)
+        self.encoder = Encoder(self.names.declared)
         self.producer = Producer(self.connection, self.encoder, wait=20)
         self.metrics = Metrics()
         self.loops: list[tuple[Loop, Stop, asyncio.Task[None]]] = []
@@ -106,7 +106,7 @@ class KafkaRig:
         await self.settle()
 
     async def events(self, topic: str) -> list[CloudEvent]:
-        async with reading(self.connection, [topic]) as reader:
+        async with reading(self.connection, [topic], doubles=True) as reader:
             return [decode(record.headers, record.value) async for record in reader.to_the_end()]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.cloudevents import CloudEvent
 from schemas.events import Event, FactWorklisted, MessageRouted, RecordSetAside
+from services.runtime.bus.batches import Encoder
 from services.runtime.bus.deadletters import MOST_IN_A_ROW
 from services.runtime.bus.faults import Faults
 from services.runtime.bus.handler import Outgoing
@@ -20,6 +21,7 @@ class Rig(Protocol):
 
     names: Names
     faults: Faults
+    encoder: Encoder
 
     async def serve(self) -> None: ...
     async def write(self, lines: Sequence[Line]) -> None: ...
@@ -143,6 +145,13 @@ class Contract:
         (letter,) = await set_aside(rig)
         assert (letter.raw, letter.reason) == ("/3s=", "header ce_type names no event of the hub")
         assert letter.raw_headers["ce_type"] == "x"
+
+    async def test_a_record_in_another_municipalitys_partition_is_sent_home_and_handled_there(self, rig: Rig) -> None:
+        await rig.serve()
+        home = rig.encoder.line(outgoing(rig.names.inbound, message("0"), "0"))
+        await rig.write([home._replace(partition=1 - home.partition)])
+        await rig.settle()
+        assert await routed(rig) == [(1, "0")]
 
     async def test_too_many_in_a_row_stop_it_and_nothing_is_consumed(self, rig: Rig) -> None:
         await rig.serve()

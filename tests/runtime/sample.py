@@ -52,9 +52,6 @@ class Names:
         topic = topics.topic_of(name.removeprefix(self.prefix))
         return replace(topic, partitions=min(topic.partitions, NUMBERS))
 
-    def partitions_of(self, name: str) -> int:
-        return self.declared(name).partitions
-
 
 class Conversation(Frozen):
     messages: int = 0

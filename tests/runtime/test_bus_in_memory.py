@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from schemas.cloudevents import CloudEvent
+from services.runtime.bus.batches import Encoder
 from services.runtime.bus.handler import Outgoing
 from services.runtime.bus.memory import MemoryBus, Service
 from services.runtime.bus.metrics import ServiceMetrics
@@ -19,8 +20,8 @@ class MemoryRig:
     def __init__(self) -> None:
         self.names = Names()
         metrics = ServiceMetrics(Metrics(), "router")
-        self.bus = MemoryBus(ManualClock(THEN), metrics, numbers=NUMBERS, partitions_of=self.names.partitions_of)
-        self.faults = self.bus.faults
+        self.bus = MemoryBus(ManualClock(THEN), metrics, numbers=NUMBERS, declared=self.names.declared)
+        self.faults, self.encoder = self.bus.faults, Encoder(self.names.declared)
         self.service: Service | None = None
 
     async def serve(self) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
 
 from aiokafka.partitioner import murmur2
 
 from schemas.cloudevents import encode
-from schemas.topics import topic_of
+from schemas.topics import Home, Topic, topic_of
 from services.runtime.bus.handler import Outgoing, Poison
 from services.runtime.bus.seat import Line
 
@@ -26,13 +25,8 @@ MAX_LINE = MAX_BATCH - 1_000
 _OVERHEAD = 24
 """Bytes at most of lengths, offset and time that a record adds to its key, value and headers (format v2)."""
 
-PartitionsOf = Callable[[str], int]
-"""How many partitions a topic has."""
-
-
-def declared_partitions(topic: str) -> int:
-    """Return how many partitions schemas/topics.py gives a topic; raises KeyError."""
-    return topic_of(topic).partitions
+Declared = Callable[[str], Topic]
+"""The declaration of a topic, by its name; raises KeyError."""
 
 
 @lru_cache(maxsize=100_000)
@@ -48,17 +42,24 @@ def partition_of(home: str, partitions: int) -> int:
 class Encoder:
     """Turns outgoings into lines."""
 
-    def __init__(self, partitions_of: PartitionsOf = declared_partitions) -> None:
-        self.partitions_of = lru_cache(maxsize=10_000)(partitions_of)
+    def __init__(self, declared: Declared = topic_of) -> None:
+        self._declared = lru_cache(maxsize=10_000)(declared)
 
     def line(self, outgoing: Outgoing) -> Line:
         """Return an outgoing as it is written; raises Poison when it is too large for one record."""
         headers, value = encode(outgoing.event) if outgoing.event else ([], None)
-        partition = partition_of(outgoing.home, self.partitions_of(outgoing.topic))
+        partition = partition_of(outgoing.home, self._declared(outgoing.topic).partitions)
         line = Line(outgoing.topic, partition, outgoing.key.encode(), value, headers)
         if size(line) > MAX_LINE:
             raise Poison(f"a record for {outgoing.topic} has {size(line)} bytes, more than {MAX_LINE}")
         return line
+
+    def strayed(self, topic: str, partition: int, tenant: str | None) -> bool:
+        """Say whether a record of this municipality lies in another's partition of a topic that has one for each."""
+        declared = self._declared(topic)
+        if declared.home is not Home.TENANT or tenant is None:
+            return False
+        return partition_of(tenant, declared.partitions) != partition
 
 
 def size(line: Line) -> int:
@@ -77,11 +78,13 @@ def by_partition(lines: Iterable[Line]) -> Iterator[tuple[tuple[str, int], list[
 
 def cut(lines: Sequence[Line]) -> list[list[Line]]:
     """Cut the lines of one partition into batches."""
-    filled = 0
-
-    def batch(line: Line) -> int:
-        nonlocal filled
-        filled += size(line)
-        return filled // MAX_LINE
-
-    return [list(group) for _number, group in groupby(lines, batch)]
+    batches: list[list[Line]] = []
+    room = 0
+    for line in lines:
+        bytes_ = size(line)
+        if bytes_ > room:
+            batches.append([])
+            room = MAX_LINE
+        batches[-1].append(line)
+        room -= bytes_
+    return batches

@@ -26,6 +26,7 @@ from services.runtime.bus.ownership import Ownership, Surroundings
 from services.runtime.bus.plan import Plan
 from services.runtime.bus.seat import GiveUp, Seat
 from services.runtime.bus.transactional import Transactional
+from services.runtime.bus.watch import Watch
 from services.runtime.bus.work import MakeWork
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger
@@ -49,13 +50,13 @@ class Loop:
         self._plan, self._make, self._clock, self._metrics, self._stop = plan, make, clock, metrics, stop
         self._wrap = wrap
         self._around = Surroundings(
-            plan.tables, clock, metrics, stop.fail, plan.timing, Encoder(plan.partitions_of), asyncio.sleep
+            plan.tables, clock, metrics, stop.fail, plan.timing, Encoder(plan.declared), asyncio.sleep
         )
         self._closing = Closing()
         self._asker = Asker(plan)
         self._consumer = _consumer(plan)
         self._group = Group(self._consumer, plan.inputs, self._own, stop.fail, metrics)
-        self._last_turn = clock.monotonic()
+        self._watch = Watch(plan.timing.watchdog, clock.monotonic())
 
     async def run(self) -> None:
         """Work until `stop`; works during the start too."""
@@ -122,7 +123,7 @@ class Loop:
 
     async def _read(self) -> None:
         while not self._stop.wanted:
-            self._last_turn = self._clock.monotonic()
+            self._watch.turned(self._clock.monotonic())
             wait = TURN_WHILE_FULL if self._group.relieve() else TURN
             try:
                 got = await self._consumer.getmany(timeout_ms=wait)
@@ -146,8 +147,9 @@ class Loop:
     async def _pulses(self) -> None:
         while True:
             began = self._clock.monotonic()
-            self._watch(began)
             await self._pulse()
+            if complaint := self._watch.complaint(began):
+                self._stop.fail(complaint)
             await asyncio.sleep(max(0.1, 1 - (self._clock.monotonic() - began)))
 
     async def _pulse(self) -> None:
@@ -155,7 +157,9 @@ class Loop:
         places = [TopicPartition(t, n) for n in self._group.owned for t in self._plan.inputs]
         try:
             ends = await self._asker.ends(places)
-            at_end = {place: await self._consumer.position(place) >= ends[place] for place in places}
+            positions = {place: await self._consumer.position(place) for place in places}
+            at_end = {place: positions[place] >= ends[place] for place in places}
+            self._watch.looked(positions, at_end, self._consumer.paused(), self._clock.monotonic())
         except (KafkaError, TimeoutError, OSError) as error:
             log.warning("ends_unknown", error=type(error).__name__)
             ends, at_end = {}, {}
@@ -170,11 +174,6 @@ class Loop:
 
     def _numbers(self, topic: str) -> list[tuple[TopicPartition, Ownership]]:
         return [(TopicPartition(topic, number), owned) for number, owned in self._group.owned.items()]
-
-    def _watch(self, now: float) -> None:
-        silent = now - self._last_turn
-        if silent > self._plan.timing.watchdog:
-            self._stop.fail(f"the reader has not come back for {silent:.0f} s")
 
 
 def transactional(

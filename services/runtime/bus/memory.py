@@ -20,7 +20,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.cloudevents import CloudEvent, decode
-from services.runtime.bus.batches import Encoder, PartitionsOf, declared_partitions
+from schemas.topics import topic_of
+from services.runtime.bus.batches import Declared, Encoder
 from services.runtime.bus.deadletters import MOST_IN_A_ROW, Brake
 from services.runtime.bus.faults import Faults, FaultySeat
 from services.runtime.bus.handler import Handler, Outgoing, Tables
@@ -208,13 +209,13 @@ class MemoryBus:
         metrics: BusMetrics,
         *,
         numbers: int = 12,
-        partitions_of: PartitionsOf = declared_partitions,
+        declared: Declared = topic_of,
     ) -> None:
         self.broker, self.faults = MemoryBroker(clock), Faults()
         self.failures: list[str] = []
         """Why services gave up."""
         self._clock, self._metrics, self._numbers = clock, metrics, numbers
-        self._encoder = Encoder(partitions_of)
+        self._encoder = Encoder(declared)
         self._services: list[Service] = []
 
     # --- services ---

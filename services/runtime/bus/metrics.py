@@ -38,6 +38,10 @@ class BusMetrics(Protocol):
         """So many records of an input became dead letters."""
         ...
 
+    def strayed(self, topic: str) -> None:
+        """A record lay in another municipality's partition, and was written again in its own."""
+        ...
+
     def torn(self, outcome: str) -> None:
         """A transaction that a broker left half done was `healed`, or `left`."""
         ...
@@ -77,6 +81,10 @@ class ServiceMetrics:
     def set_aside(self, topic: str, records: int) -> None:
         """Count dead letters."""
         self._metrics.dead_letters.labels(self._service, topic).inc(records)
+
+    def strayed(self, topic: str) -> None:
+        """Count a strayed record."""
+        self._metrics.strayed.labels(self._service, topic).inc()
 
     def torn(self, outcome: str) -> None:
         """Count a torn transaction."""

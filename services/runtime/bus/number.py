@@ -90,6 +90,11 @@ class Number:
         return due
 
     @property
+    def unread(self) -> bool:
+        """Whether any input holds a record that was not taken."""
+        return any(one.unread for one in self.inputs.values())
+
+    @property
     def taken(self) -> dict[str, int]:
         """The offset after the last record that was taken, by input."""
         return {topic: one.taken for topic, one in self.inputs.items()}

@@ -100,7 +100,7 @@ class Ownership:
         await self.hold()
         await bounded("finish", self._work.finish(), self._around.timing.finish)
         self.leave()
-        await asyncio.wait({self._task})
+        await asyncio.wait({self._task}, timeout=self._around.timing.hold)
 
     # --- what the reader brings ---
 

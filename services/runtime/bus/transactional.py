@@ -62,10 +62,11 @@ class Transactional:
         await self.hold()
 
     async def _while_there_is_any(self, number: Number) -> None:
-        while not number.held and any(one.unread for one in number.inputs.values()):
-            await self._batch(number)
-        if not number.held and number.beat():
-            await self._tick(number)
+        while not number.held and (number.unread or number.due):
+            if number.unread:
+                await self._batch(number)
+            if number.beat():
+                await self._tick(number)
 
     # --- a batch ---
 
@@ -105,10 +106,18 @@ class Transactional:
     def _handled(self, number: Number, record: Record) -> list[Line | Outgoing]:
         if isinstance(record.event.data, HubTicked):
             return []
+        if number.encoder.strayed(record.topic, record.partition, record.event.data.tenant):
+            return self._sent_home(number, record)
         outgoings = self._handler.handle(record, number.state)
         if self._careful and number.state.largest_change() > MAX_LINE:
             raise Poison("what it leaves in the memory is too large for a record")
         return [out if out.content else number.encoder.line(out) for out in outgoings]
+
+    def _sent_home(self, number: Number, record: Record) -> list[Line | Outgoing]:
+        tenant, key = record.event.data.tenant, record.key or record.event.id
+        log.warning("record_had_strayed", topic=record.topic, number=number.index, offset=record.offset, tenant=tenant)
+        self._metrics.strayed(record.topic)
+        return [number.encoder.line(Outgoing(record.topic, key, tenant, record.event))]
 
     def _set_aside(
         self, number: Number, raw: Raw, record: Record | None, reason: str, aside: Counter[str]

@@ -52,6 +52,12 @@ class Metrics:
         )
         self.lag_records = Gauge("hub_consumer_lag_records", "Unread records.", ["service", "topic"], registry=r)
         self.dead_letters = Counter("hub_dead_letters_total", "Records set aside.", ["service", "topic"], registry=r)
+        self.strayed = Counter(
+            "hub_strayed_records_total",
+            "Records found in another municipality's partition, and written again in their own.",
+            ["service", "topic"],
+            registry=r,
+        )
         self.torn_transactions = Counter(
             "hub_torn_transactions_total",
             "Transactions a broker left half done, by what became of them.",

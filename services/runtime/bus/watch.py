@@ -1,0 +1,45 @@
+"""Sees to it that reading goes on: aiokafka's own tasks can die, or hang in a request, without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from aiokafka import TopicPartition
+
+
+class Watch:
+    """The watchdog over the reader. All times are seconds of a monotonic clock."""
+
+    def __init__(self, patience: float, now: float) -> None:
+        self._patience, self._turned = patience, now
+        self._moved: dict[TopicPartition, tuple[int, float]] = {}
+
+    def turned(self, now: float) -> None:
+        """The reader came back from waiting."""
+        self._turned = now
+
+    def looked(
+        self,
+        positions: Mapping[TopicPartition, int],
+        at_end: Mapping[TopicPartition, bool],
+        paused: Collection[TopicPartition],
+        now: float,
+    ) -> None:
+        """Note how far each partition was read; who is at the end, or paused, has nothing to prove."""
+        before = self._moved
+        self._moved = {
+            place: before[place] if before.get(place, (-1, 0.0))[0] == position else (position, now)
+            for place, position in positions.items()
+            if not at_end[place] and place not in paused
+        }
+
+    def complaint(self, now: float) -> str | None:
+        """Say what stands still; None when nothing does."""
+        if now - self._turned > self._patience:
+            return f"the reader has not come back for {now - self._turned:.0f} s"
+        still = [place for place, (_position, since) in self._moved.items() if now - since > self._patience]
+        if still:
+            return (
+                f"{still[0].topic}/{still[0].partition} holds more and is not read: a transaction or the client hangs"
+            )
+        return None
