@@ -11,7 +11,6 @@ Json = dict[str, object]
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """Seconds reach this in the year 5138; anything larger is in ms, or finer still."""
-_LAST_SECOND: Final = 253_402_300_799
 _ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -72,7 +71,7 @@ def moment(value: object) -> datetime | None:
     seconds, unit = int(digits[:20]), 1
     while seconds // unit > _MILLISECONDS_FROM:
         unit *= 1000
-    return datetime.fromtimestamp(min(seconds / unit, _LAST_SECOND), UTC)
+    return datetime.fromtimestamp(seconds / unit, UTC)
 
 
 _NO_WORDS: Final = frozenset(

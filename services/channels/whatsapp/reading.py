@@ -40,7 +40,7 @@ def read(body: bytes) -> list[Item]:
     except RecursionError:
         return [Rejected("nested too deep", body)]
     except ValueError:
-        return [Rejected("no JSON", body)]
+        return [Rejected("no JSON that can be read", body)]
 
 
 def _read(post: object, body: bytes) -> list[Item]:
@@ -106,8 +106,6 @@ class _Reading:
             return reader(self.change, _object(piece))
         except Malformed as fault:
             return [self._rejected(place, alone, str(fault))]
-        except ValueError:
-            return [self._rejected(place, alone, "a field that does not fit")]
 
     def _rejected(self, place: str, alone: object, fault: str) -> Rejected:
         raw = _alone(self.entry, self.raw, alone)
