@@ -50,6 +50,11 @@ class Stem:
         """As shown to an agent: without the signs."""
         return " + ".join(part.strip() for part in self.parts)
 
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """All parts, for a quick look whether they are there."""
+        return frozenset(self.parts)
+
     @property
     def is_single(self) -> bool:
         """One part, so that a longer stem can hide it."""
@@ -126,9 +131,8 @@ class Lexicon:
 
     def _occurrences(self, padded: str) -> dict[str, list[Span]]:
         spans: dict[str, list[Span]] = defaultdict(list)
-        for start in range(len(padded)):
-            for part, end in _walk(self._tree, padded, start):
-                spans[part].append((start, end))
+        for part, start, end in _walk(self._tree, padded, range(len(padded))):
+            spans[part].append((start, end))
         for part, span in self._glued_occurrences(padded):
             spans[part].append(span)
         return spans
@@ -137,14 +141,15 @@ class Lexicon:
         """`prullen bak` and `gft-bak` are the words `prullenbak` and `gftbak`."""
         places = [at for at, char in enumerate(padded) if char != " "]
         glued = "".join(padded[at] for at in places)
-        for first, at in enumerate(places):
-            if padded[at - 1] == " " and padded[at] != CLAUSE_END:
-                for part, end in _walk(self._glued_tree, glued, first):
-                    if places[end - 1] - at > end - 1 - first:
-                        yield part, (at - 1, places[end - 1] + 1)
+        begins = [first for first, at in enumerate(places) if padded[at - 1] == " " and padded[at] != CLAUSE_END]
+        for part, first, end in _walk(self._glued_tree, glued, begins):
+            start, last = places[first], places[end - 1]
+            if last - start > end - 1 - first:
+                yield part, (start - 1, last + 1)
 
     def _stems_in(self, spans: Mapping[str, Sequence[Span]], factor: float) -> tuple[Hit, ...]:
-        stems = (stem for part in spans for stem in self._by_first_part.get(part, ()))
+        found = spans.keys()
+        stems = (stem for part in found for stem in self._by_longest_part.get(part, ()) if found >= stem.needed)
         hits = [hit for stem in stems for hit in _hit(stem, spans, factor)]
         singles = [hit for hit in hits if hit.stem.is_single]
         kept = (hit for hit in hits if not hit.stem.is_single or not any(other.hides(hit) for other in singles))
@@ -157,11 +162,11 @@ class Lexicon:
 
     def _knows(self, word: str) -> bool:
         """A word that begins like some stem is no slip, and neither is a common word."""
-        begun = max((end for _, end in _walk(self._tree, f" {word} ", 0)), default=0)
+        begun = max((end for _, _, end in _walk(self._tree, f" {word} ", (0,))), default=0)
         return word in self.common_words or begun > min(len(word), max(SHORTEST_BEGINNING, len(word) - 2))
 
     @cached_property
-    def _by_first_part(self) -> dict[str, list[Stem]]:
+    def _by_longest_part(self) -> dict[str, list[Stem]]:
         return _grouped(self.stems)
 
     @cached_property
@@ -183,7 +188,7 @@ class Lexicon:
 def _grouped(stems: Iterable[Stem]) -> dict[str, list[Stem]]:
     groups: dict[str, list[Stem]] = defaultdict(list)
     for stem in stems:
-        groups[stem.parts[0]].append(stem)
+        groups[max(stem.parts, key=len)].append(stem)
     return groups
 
 
@@ -197,19 +202,21 @@ def _grown(endings: Mapping[str, str]) -> _Branch:
     return root
 
 
-def _walk(root: _Branch, text: str, start: int) -> Iterator[tuple[str, int]]:
-    branch: _Branch | None = root
-    for at in range(start, len(text)):
-        branch = branch.get(text[at]) if branch is not None else None
-        if branch is None:
-            return
-        if branch.ends is not None:
-            yield branch.ends, at + 1
+def _walk(root: _Branch, text: str, starts: Iterable[int]) -> Iterator[tuple[str, int, int]]:
+    for start in starts:
+        branch = root
+        for at in range(start, len(text)):
+            if text[at] not in branch:
+                break
+            branch = branch[text[at]]
+            if branch.ends is not None:
+                yield branch.ends, start, at + 1
 
 
 def _hit(stem: Stem, spans: Mapping[str, Sequence[Span]], factor: float) -> Iterator[Hit]:
+    others = [spans[part] for part in stem.parts[1:]]
     for start, end in spans[stem.parts[0]]:
-        if all(any(abs(other - start) <= NEAR for other, _ in spans.get(part, ())) for part in stem.parts[1:]):
+        if all(any(abs(other - start) <= NEAR for other, _ in found) for found in others):
             yield Hit(stem, start, end, factor)
 
 

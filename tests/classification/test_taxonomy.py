@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from services.classification.reading import TaxonomyError, default_taxonomy, read_taxonomy
+from services.classification.document import TaxonomyError
+from services.classification.reading import default_taxonomy, read_taxonomy
 from services.classification.taxonomy import Taxonomy
 
 SMALL = """\
