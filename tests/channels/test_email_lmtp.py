@@ -258,3 +258,10 @@ async def test_closing_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.wait_for(listener.close(), 5)
         (answer,) = await handing_over
     assert not answer.startswith("250")
+
+
+async def test_no_log_of_any_library_tells_who_wrote_or_what(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    async with listening(Hub().receive) as listener, mail_server(listener) as server:
+        await server.hand_over(MAIL, "meldingen@gemeente.test")
+    assert [word for word in ("sanne", "meldingen", "lamp") if word in caplog.text] == []

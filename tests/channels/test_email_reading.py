@@ -51,6 +51,13 @@ def test_a_long_text_is_cut_and_kept_whole_as_a_file() -> None:
     assert whole.content.decode() == words.strip()
 
 
+def test_a_subject_that_is_a_whole_letter_is_cut_and_kept_in_the_mail() -> None:
+    raw = b"From: sanne@burger.example\r\nSubject: " + b"de lamp is kapot " * 100 + b"\r\n\r\n"
+    item = message(raw)
+    assert len(item.subject or "") == 500
+    assert [file.content for file in item.files] == [raw]
+
+
 def test_one_mail_to_two_inboxes_is_the_same_mail_in_each() -> None:
     here, there = parsed(HEAD + b"\r\nkapot", "Een@g.test"), parsed(HEAD + b"\r\nkapot", "twee@g.test")
     assert [item.account for item in here + there] == ["een@g.test", "twee@g.test"]

@@ -23,11 +23,13 @@ from services.channels.email.reading import (
     disposition,
     everywhere,
     filename,
+    header,
     media_type,
     text_of_part,
 )
 
 MAX_ATTACHMENTS = 50
+MAX_SUBJECT = 500
 _WORDS = {"text/plain", "text/html"}
 _MEDIA: dict[str, type[Image | Audio | Video]] = {"image": Image, "audio": Audio, "video": Video}
 
@@ -56,10 +58,14 @@ def content(mail: Message, raw: bytes) -> Content:
     new, elided = trimmed("\n\n".join(found.texts).strip())
     text, files = _fitted(new)
     kept = [_attachment(part) for part in found.attached[:MAX_ATTACHMENTS]]
-    if elided or found.more or len(kept) < len(found.attached):
+    if elided or found.more or len(kept) < len(found.attached) or _is_long(mail):
         kept.append(_whole_mail(raw))
     files += [file for _, file in kept]
     return Content((text, *(part for part, _ in kept)), tuple(files), truncated=text.whole is not None)
+
+
+def _is_long(mail: Message) -> bool:
+    return len(header(mail, "subject")) > MAX_SUBJECT
 
 
 def _fitted(text: str) -> tuple[Text, list[File]]:
