@@ -7,7 +7,7 @@ import hmac
 import itertools
 import json
 import timeit
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +15,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.parts import MAX_TEXT
-from services.channels.base import Endpoint, Item, Message, Receipt, Rejected, Request, VerificationError
+from schemas.parts import MAX_TEXT, Address, AddressKind, Text, text_of
+from services.channels.base import (
+    Echo,
+    Endpoint,
+    HttpResponse,
+    Inbox,
+    Item,
+    Message,
+    Outbound,
+    Receipt,
+    Rejected,
+    Request,
+    VerificationError,
+)
 from services.channels.loader import load
 from services.channels.whatsapp.json_shape import moment
 from tests.channels.written import written
@@ -99,6 +111,15 @@ def test_a_text_of_any_length_is_kept_whole(length: int) -> None:
     whole = item.files[0].content.decode() if item.files else getattr(part, "text", "")
     assert whole == text
     assert item.truncated is (length > MAX_TEXT)
+
+
+@pytest.mark.parametrize("length", [MAX_TEXT, MAX_TEXT + 1, 60_000])
+def test_an_answer_typed_elsewhere_is_kept_whole_too(length: int) -> None:
+    text = "".join(chr(97 + number % 26) for number in range(length))
+    echo = {"to": "31612345601", "id": "wamid.1", "type": "text", "text": {"body": text}}
+    (item,) = read(post(value(message_echoes=[echo])))
+    assert isinstance(item, Echo)
+    assert "".join(text_of((part,)) for part in item.parts) == text
 
 
 # --- nothing is dropped, and one bad piece costs only itself -------------------------------------------------
@@ -264,6 +285,31 @@ def test_a_moment_is_the_same_in_every_unit_as_number_or_digits(seconds: int) ->
 def test_what_is_no_moment_is_none(told: object) -> None:
     found = moment(told)
     assert found is None or found.tzinfo is UTC
+
+
+# --- words out -----------------------------------------------------------------------------------------------
+
+
+class Listening:
+    """An API that takes everything and keeps what it heard."""
+
+    heard: bytes = b""
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> HttpResponse:
+        self.heard = body
+        return HttpResponse(200, {}, b'{"messages":[{"id":"wamid.out"}]}')
+
+
+@thorough
+@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
+async def test_every_text_goes_out_as_it_was_written(text: str) -> None:
+    api, inbox = Listening(), Inbox("wa", "whatsapp", "meta", "100200300", {"token": "t"})
+    address = Address(kind=AddressKind.TEL, value="+31612345601")
+    sent = await CHANNEL.send(Outbound(inbox, address, Text(text=text), our_id="t/r/0/1"), api)
+    assert sent.external_ids == ("wamid.out",)
+    assert json.loads(api.heard)["text"]["body"] == text
 
 
 # --- speed ---------------------------------------------------------------------------------------------------

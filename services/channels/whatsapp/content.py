@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.parts import Part, Text, Unknown
+from schemas.parts import MAX_TEXT, Part, Text, Unknown
 from services.channels.base import File
 from services.channels.whatsapp.found import Found, unknown
 from services.channels.whatsapp.json_shape import Json, word, words
@@ -52,6 +52,18 @@ class Content:
 
     parts: tuple[Part, ...]
     files: tuple[File, ...] = ()
+
+    def unfolded(self) -> tuple[Part, ...]:
+        """Return the parts for who can carry no files: a text that was cut follows in several."""
+        whole = {file.sha256: file.content.decode() for file in self.files}
+        return tuple(slice_ for part in self.parts for slice_ in _slices(part, whole))
+
+
+def _slices(part: Part, whole: Mapping[str, str]) -> list[Part]:
+    if not isinstance(part, Text) or part.whole is None:
+        return [part]
+    text = whole[part.whole.sha256]
+    return [Text(text=text[at : at + MAX_TEXT]) for at in range(0, len(text), MAX_TEXT)]
 
 
 def content(message: Json) -> Content:

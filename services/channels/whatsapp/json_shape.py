@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Final
 
 Json = dict[str, object]
@@ -91,3 +92,8 @@ def words(value: object, without: frozenset[str] = frozenset(), key: str = "") -
 def dumps(value: object) -> str:
     """Return it as JSON, readable."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def digest(value: object) -> str:
+    """Return an id for what Meta gave none: the same thing, redelivered, has the same."""
+    return sha256(dumps(value).encode()).hexdigest()[:32]

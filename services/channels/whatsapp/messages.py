@@ -1,20 +1,19 @@
-"""What citizens did: wrote, changed, took back, moved to another number. And what was answered outside the hub."""
+"""What citizens did: wrote, changed, took back. And what was answered outside the hub."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Final
 
-from schemas.parts import Address, Unknown
-from services.channels.base import Echo, Edit, Item, Link, Message, Revocation
-from services.channels.whatsapp import people
+from schemas.parts import Unknown
+from services.channels.base import Echo, Edit, Item, Message, Revocation
+from services.channels.whatsapp import moves, people
 from services.channels.whatsapp.change import Change
 from services.channels.whatsapp.content import content
 from services.channels.whatsapp.json_shape import (
     Json,
     Malformed,
-    dumps,
+    digest,
     mapping,
     moment,
     required,
@@ -69,49 +68,9 @@ def _revocation(change: Change, raw: Json) -> list[Item]:
     return [Revocation(change.account, original, moment(raw.get("timestamp")))]
 
 
-# --- somebody is now reached elsewhere -----------------------------------------------------------------------
-
-
 def _system(change: Change, raw: Json) -> list[Item]:
-    """Return the links that a changed number or user id makes; any other notice as an automatic message."""
-    system = mapping(raw.get("system"))
-    if not str(system.get("type")).startswith(("user_changed_", "customer_changed_")):
-        return _message(change, raw, automatic=True)
-    old_id = people.bsuid(system.get("previous_user_id")) or people.bsuid(raw.get("from_user_id"))
-    olds = (people.number(raw.get("from")), old_id or people.bsuid(raw.get("from")))
-    news = (
-        people.number(system.get("wa_id")) or people.number(system.get("new_wa_id")),
-        people.bsuid(system.get("user_id")),
-    )
-    return _links(change, raw, _pairs(olds, news))
-
-
-def read_id_update(change: Change, raw: Json) -> list[Item]:
-    """Return the link of one of `user_id_update`."""
-    ids = mapping(raw.get("user_id"))
-    olds = (people.number(raw.get("wa_id")), people.bsuid(ids.get("previous")))
-    news = (None, people.bsuid(ids.get("current")))
-    return _links(change, {"id": _digest(raw), **raw}, _pairs(olds, news))
-
-
-Both = tuple[Address | None, Address | None]
-
-
-def _pairs(olds: Both, news: Both) -> list[tuple[Address, Address]]:
-    """Return which old address belongs to which new one: number to number, id to id, else across."""
-    across = zip(reversed(olds), news, strict=True)
-    straight = [(old, new) for old, new in zip(olds, news, strict=True) if old and new and old != new]
-    return straight or [(old, new) for old, new in across if old and new]
-
-
-def _links(change: Change, raw: Json, pairs: list[tuple[Address, Address]]) -> list[Item]:
-    if not pairs:
-        raise Malformed("a change of address without both addresses")
-    when, ids = moment(raw.get("timestamp")), (_id(raw), f"{_id(raw)}/2")
-    return [Link(change.account, one, when, old, new) for one, (old, new) in zip(ids, pairs, strict=False)]
-
-
-# --- other things that people did ----------------------------------------------------------------------------
+    """Return the links that a move makes; any other notice is an automatic message."""
+    return moves.read(change, raw) if moves.is_move(raw) else _message(change, raw, automatic=True)
 
 
 def read_preference(change: Change, raw: Json) -> list[Item]:
@@ -120,7 +79,7 @@ def read_preference(change: Change, raw: Json) -> list[Item]:
     return [
         Message(
             account=change.account,
-            external_id=_digest(raw),
+            external_id=digest(raw),
             happened=moment(raw.get("timestamp")),
             addresses=people.sender(_by_contact_ids(raw), change.contacts),
             parts=(Unknown(type="user_preferences", text="\n".join(one for one in said if one)),),
@@ -141,12 +100,7 @@ def read_echo(change: Change, raw: Json) -> list[Item]:
     if recipient is None:
         raise Malformed("no recipient")
     when = moment(raw.get("timestamp"))
-    return [Echo(change.account, _id(raw), when, recipient=recipient, parts=content(raw).parts)]
-
-
-def _digest(raw: Json) -> str:
-    """Return an id for what Meta gave none: the same notice, redelivered, has the same."""
-    return sha256(dumps(raw).encode()).hexdigest()[:32]
+    return [Echo(change.account, _id(raw), when, recipient=recipient, parts=content(raw).unfolded())]
 
 
 _BY_TYPE: Final[dict[str, Callable[[Change, Json], list[Item]]]] = {

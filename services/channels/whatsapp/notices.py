@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Final
 
 from schemas.parts import Unknown
 from services.channels.base import AccountChange, Item, Message
 from services.channels.whatsapp import people
 from services.channels.whatsapp.change import Change
-from services.channels.whatsapp.json_shape import Json, dumps, moment, required, word
+from services.channels.whatsapp.json_shape import Json, digest, moment, required, word
 
 _ABOUT_ACCOUNT: Final = (
     "account_",
@@ -70,6 +69,6 @@ def _call(change: Change, raw: Json) -> Message:
 
 def _notice(change: Change, raw: Json, what: str, code: str | None) -> AccountChange:
     """Return the notice; its id is a digest of all that was said, since Meta gives none for most."""
-    digest = sha256(dumps([change.field, str(change.time), raw]).encode()).hexdigest()[:32]
+    identity = digest([change.field, str(change.time), raw])
     when = moment(raw.get("timestamp")) or change.time
-    return AccountChange(change.account, digest, when, change=what[:100], code=code and code[:100])
+    return AccountChange(change.account, identity, when, change=what[:100], code=code and code[:100])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.channels.base import Item, Rejected
-from services.channels.whatsapp import messages, notices, receipts
+from services.channels.whatsapp import messages, moves, notices, receipts
 from services.channels.whatsapp.change import Change
 from services.channels.whatsapp.json_shape import Json, Malformed, dumps, loads, mapping, pieces
 
@@ -26,7 +26,7 @@ READERS: Final[dict[str, Reader]] = {
     "calls": notices.read_call,
     "groups": notices.read_group,
     "user_preferences": messages.read_preference,
-    "user_id_update": messages.read_id_update,
+    "user_id_update": moves.read_update,
 }
 """Who reads what stands in a change, by the name of its list."""
 
