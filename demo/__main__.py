@@ -32,7 +32,7 @@ def main() -> int:
 
 
 async def _main(*, once: bool) -> int:
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=150)
     playing = asyncio.ensure_future(play(console, FOLDER, once=once, began=time.monotonic()))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, playing.cancel)

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -134,7 +135,7 @@ class Graph:
             return web.Response(status=400, text="a number in the path, words in the body\n")
         message: dict[str, Any] = {
             "id": f"wamid.PHONE{self.written + 1:06}{number}",
-            "timestamp": "1772439300",
+            "timestamp": str(int(time.time())),
             "from": number,
         }
         self.written += 1
@@ -193,7 +194,7 @@ def receipt(taken: Accepted, status: str, code: int | None = None) -> dict[str, 
     entry: dict[str, Any] = {
         "id": taken.wamid,
         "status": status,
-        "timestamp": "1772439300",
+        "timestamp": str(int(time.time())),
         "recipient_id": taken.to,
         "biz_opaque_callback_data": taken.our_id,
     }

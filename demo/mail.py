@@ -21,11 +21,10 @@ class MailCatcher:
     caught: list[EmailMessage] = field(default_factory=list)
     _controller: Controller | None = None
 
-    def start(self) -> int:
-        """Listen on loopback; returns the port."""
-        self._controller = Controller(self, hostname="127.0.0.1", port=0)
+    def start(self, port: int) -> None:
+        """Listen on loopback."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=port)
         self._controller.start()
-        return int(self._controller.server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
 
     def close(self) -> None:
         """Stop listening."""

@@ -30,7 +30,7 @@ from services.runtime.bus.connection import plain
 from services.runtime.bus.reader import reading
 from services.runtime.process.tenants import Tenant, Tenants, read
 
-SERVICES = ("ingest", "router", "responder", "insight")
+SERVICES = ("ingest", "router", "responder")
 ONE_BROKER = {"flush.messages": "1"}
 """With one broker an acknowledged record has to be on disk: nobody else has it."""
 SETTLE = 30.0
@@ -142,8 +142,9 @@ async def _stand_ins(*, once: bool) -> tuple[Ports, Graph, MailCatcher]:
     webhook = f"http://127.0.0.1:{ingest}/webhooks/whatsapp/demo"
     graph = Graph(webhook, town.APP_SECRET, town.GRAPH_TOKEN, town.WHATSAPP)
     await graph.start()
-    smtp, insight = mails.start(), free_port() if once else _port(8081)
-    return Ports(graph.port, smtp, free_port(), ingest, insight), graph, mails
+    ports = Ports(graph.port, free_port(), free_port(), ingest, free_port() if once else _port(8081))
+    mails.start(ports.smtp)
+    return ports, graph, mails
 
 
 def _port(wanted: int) -> int:
@@ -204,7 +205,8 @@ async def _watching(watch: Watch, bootstrap: str, tenants: Tenants) -> AsyncIter
 async def _seen(bootstrap: str, names: list[str]) -> AsyncIterator[Seen]:
     async with reading(plain(bootstrap), names, doubles=True) as reader:
         async for record in reader.follow():
-            yield Seen(record.topic, record.partition, record.offset, decode(record.headers, record.value))
+            event = decode(record.headers, record.value)
+            yield Seen(record.topic, record.partition, record.offset, record.timestamp / 1000, event)
 
 
 def _explain(console: Console, services: Services, ports: Ports) -> None:

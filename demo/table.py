@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from rich.table import Table
 
@@ -33,7 +32,7 @@ class Row:
 
     words: str
     channel: str
-    at: datetime
+    at: float
     routed: list[str] = field(default_factory=list)
     asked: str = ""
     sent: str = ""
@@ -54,7 +53,7 @@ class Board:
 
     def take(self, seen: Seen) -> None:
         """Take in one event."""
-        data, logged = seen.event.data, seen.event.time
+        data, logged = seen.event.data, seen.at
         if isinstance(data, MessageReceived):
             self.rows.setdefault(data.message, Row(_words(data), data.via.channel, logged))
         elif isinstance(data, MessageRouted):
@@ -71,7 +70,7 @@ class Board:
             table.add_row(*row.cells())
         return table
 
-    def _routed(self, data: MessageRouted, logged: datetime) -> None:
+    def _routed(self, data: MessageRouted, logged: float) -> None:
         if data.message is None or data.message.message not in self.rows:
             return
         row = self.rows[data.message.message]
@@ -87,7 +86,7 @@ def drawn(seen: Iterable[Seen]) -> Table:
     return board.table()
 
 
-def _advance(row: Row, data: Event, logged: datetime) -> None:
+def _advance(row: Row, data: Event, logged: float) -> None:
     match data:
         case ReplyRequested():
             row.asked = row.asked or _since(row, logged)
@@ -110,5 +109,5 @@ def _words(data: MessageReceived) -> str:
     return words if len(words) <= WIDTH else words[: WIDTH - 1] + "…"
 
 
-def _since(row: Row, moment: datetime) -> str:
-    return f"{(moment - row.at).total_seconds() * 1000:.0f}"
+def _since(row: Row, moment: float) -> str:
+    return f"{(moment - row.at) * 1000:.0f}"

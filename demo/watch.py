@@ -26,6 +26,8 @@ class Seen:
     topic: str
     partition: int
     offset: int
+    at: float
+    """When it was written to its topic: seconds since 1970."""
     event: CloudEvent
 
 
