@@ -36,7 +36,7 @@ from tests.channels.written import written
 CHANNEL = load("whatsapp")
 CURRENT, OLD = "geheim", "oud-geheim"
 ENDPOINT = Endpoint("wa", "whatsapp", "meta", {"app_secret": (CURRENT, OLD)})
-thorough = settings(max_examples=300, deadline=None, derandomize=True)
+thorough = settings(max_examples=150, deadline=None, derandomize=True)
 
 
 def signed(body: bytes, secret: str = CURRENT) -> Request:
@@ -218,7 +218,7 @@ any_json = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(any_json)
 def test_no_json_whatever_makes_an_exception(told: object) -> None:
     for body in (told, {"object": "whatsapp_business_account", "entry": told}, post(*[{"messages": told}])):
