@@ -53,7 +53,7 @@ class HttpServer:
         self._running = asyncio.create_task(self._server.serve(sockets=[listening]))
         self._running.add_done_callback(lambda _task: None if self._server.should_exit else ended())
         await self._server.ready.wait()
-        log.info("listening", host=host, port=self.port)
+        log.info("http_listening", host=host, port=self.port)
 
     async def close(self) -> None:
         """Take no new connection, let requests end, and return; bounded."""
