@@ -141,7 +141,7 @@ async def _stand_ins(*, once: bool) -> tuple[Ports, Graph, MailCatcher]:
     ingest = free_port() if once else _port(8080)
     webhook = f"http://127.0.0.1:{ingest}/webhooks/whatsapp/demo"
     graph = Graph(webhook, town.APP_SECRET, town.GRAPH_TOKEN, town.WHATSAPP)
-    await graph.start()
+    await graph.start(0 if once else _port(8090))
     ports = Ports(graph.port, free_port(), free_port(), ingest, free_port() if once else _port(8081))
     mails.start(ports.smtp)
     return ports, graph, mails
