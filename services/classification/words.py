@@ -10,6 +10,7 @@ CLAUSE_END = "|"
 
 _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans({"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
 _INVISIBLE = frozenset({"Mn", "Me", "Cf"})
+_ELISION = re.compile(r"\b(?P<article>[dl])['`\u2019](?=[aeiouh])")
 _INNER_APOSTROPHE = re.compile(r"(?<=[^\W\d_])['`\u2019](?=[^\W\d_])")
 _EMOJI = "\u2190-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
 _TOKEN = re.compile(rf"[^\W_]+|[{_EMOJI}]|[.,;:!?\n()\u060c\u061f]+")
@@ -57,7 +58,7 @@ def fold(text: str) -> str:
     if not text.isascii():
         text = "".join(char for char in unicodedata.normalize("NFKD", text) if _is_visible(char))
     folded = text.casefold().translate(_LETTERS_WITHOUT_DECOMPOSITION)
-    return _INNER_APOSTROPHE.sub("", folded)[:MOST_CHARACTERS]
+    return _INNER_APOSTROPHE.sub("", _ELISION.sub(r"\g<article> ", folded))[:MOST_CHARACTERS]
 
 
 def without_street_names(text: str) -> str:

@@ -55,6 +55,7 @@ DEPARTMENTS = [
     pytest.param("Сьогодні сміття не вивезли", WASTE, "missed_collection", id="Ukrainian"),
     pytest.param("الحاوية ممتلئة", WASTE, "container_full", id="Arabic"),
     pytest.param("Le trottoir est cassé", PUBLIC_SPACE, "pavement", id="French"),
+    pytest.param("L'arbre est mort", PUBLIC_SPACE, "green_tree", id="French with an elided article"),
     pytest.param("💩 op het grasveld", PUBLIC_SPACE, None, id="an emoji"),
 ]
 
