@@ -34,13 +34,15 @@ check: setup ## style, types, who imports whom, and whether generated files are 
 	@$(BIN)/mypy $(ROOMS)
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m schemas.generate --check
+	@$(BIN)/python -m docs.generate --check
 
 fmt: setup ## mend style where a machine can
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-schemas: setup ## write what is generated from schemas/ anew
+schemas: setup ## write what is generated from the code anew
 	@$(BIN)/python -m schemas.generate
+	@$(BIN)/python -m docs.generate
 
 bench: setup ## measure rates, beside the bare loop that gives the same guarantee
 	@$(BIN)/python -m bench
