@@ -22,8 +22,9 @@ def missing(what: str, install: str) -> NoReturn:
 
 
 def need_program(name: str, *, package: str) -> str:
-    """Return the path of a program of the system."""
-    return shutil.which(name) or missing(f"no {name} on this machine", f"apt install {package}")
+    """Return the path of a program of the system, also of those that are for administrators."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    return shutil.which(name, path=places) or missing(f"no {name} on this machine", f"apt install {package}")
 
 
 def need_shared(path: str) -> Path:
