@@ -2,24 +2,29 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import cast
+
+from aiokafka import TopicPartition
 
 from schemas.cloudevents import CloudEvent, decode
 from services.runtime.bus.admin import make_topics
 from services.runtime.bus.batches import Encoder
 from services.runtime.bus.connection import plain
 from services.runtime.bus.faults import Faults, FaultySeat
-from services.runtime.bus.handler import Handler, Outgoing
+from services.runtime.bus.handler import Outgoing
 from services.runtime.bus.loop import Loop, transactional
 from services.runtime.bus.metrics import ServiceMetrics
 from services.runtime.bus.ownership import Timing
 from services.runtime.bus.plan import Plan
 from services.runtime.bus.producer import Producer
-from services.runtime.bus.reader import group_lag, reading
+from services.runtime.bus.reader import reading
 from services.runtime.bus.seat import Line
+from services.runtime.bus.transactional import Transactional
 from services.runtime.process.clock import SystemClock
 from services.runtime.process.metrics import Metrics
 from services.runtime.process.stop import Stop
-from tests.runtime.sample import Counting, Names
+from tests.runtime.sample import WATCH, Counting, Names
 
 # A number begins again at once: in these tests nobody else fences it.
 TIMING = Timing(pause=0.1, session=6.0, heartbeat=0.5)
@@ -53,11 +58,11 @@ class KafkaRig:
             service, instance, self.connection, names.inputs, handler.tables, names.outputs, timing, names.declared
         )
 
-    async def serve(self, instance: str = "0", handler: Handler | None = None) -> None:
+    async def serve(self, instance: str = "0", timing: Timing = TIMING) -> None:
         stop = Stop()
         metrics = ServiceMetrics(self.metrics, "router")
         wrap = lambda seat: FaultySeat(seat, self.faults)  # noqa: E731
-        loop = transactional(self.plan(instance), handler or Counting(self.names), SystemClock(), metrics, stop, wrap)
+        loop = transactional(self.plan(instance, timing), Counting(self.names), SystemClock(), metrics, stop, wrap)
         self.loops.append((loop, stop, asyncio.create_task(loop.run())))
 
     async def crash(self) -> None:
@@ -70,8 +75,9 @@ class KafkaRig:
         await task
 
     async def deal(self) -> None:
-        """Have a second replica join, and leave again."""
+        """Have everyone join again, as when a replica comes or goes."""
         loop, _, _ = self.loops[0]
+        await until(lambda: loop._group.joined)
         generation = loop._consumer._coordinator.generation
         loop._consumer._coordinator.request_rejoin()
         await until(lambda: loop._consumer._coordinator.generation > generation and loop._group.joined)
@@ -95,15 +101,14 @@ class KafkaRig:
         await until(self._settled, failed=self._failed)
 
     async def _settled(self) -> bool:
-        lag = await group_lag(self.connection, self.plan().group, self.names.inputs)
-        return not any(lag.values()) and not any(loop.unready() for loop, _, _ in self.loops)
+        return all([await _idle(loop, self.names.inputs) for loop, _, _ in self.loops])
 
     def _failed(self) -> str | None:
         return next((stop.failure for _, stop, _ in self.loops if stop.failure), None)
 
     async def watch_passes(self) -> None:
-        await asyncio.sleep(2.2)  # real time is what this test is about: the watch, and a pulse after it
-        await self.settle()
+        called = SystemClock().now()
+        await until(lambda: all(_told(loop, called + WATCH) for loop, _, _ in self.loops))
 
     async def events(self, topic: str) -> list[CloudEvent]:
         async with reading(self.connection, [topic], doubles=True) as reader:
@@ -121,6 +126,28 @@ async def until(
             why = failed()
             assert why is None, why
             await asyncio.sleep(0.05)
+
+
+def _told(loop: Loop, moment: datetime) -> bool:
+    """Whether every number was told of a time after this, and what followed from it is committed."""
+    owned = loop._group.owned.values()
+    return not loop.unready() and all(
+        each.number
+        and each.number._pulse.noted > moment
+        and not each.number.due
+        and not cast("Transactional", each._work)._in_hand.locked()
+        for each in owned
+    )
+
+
+async def _idle(loop: Loop, inputs: Sequence[str]) -> bool:
+    """Whether everything is read to its end, and committed."""
+    numbers = [owned.number for owned in loop._group.owned.values() if owned.number]
+    if loop.unready() or any(number.unread or number.taken != number.committed for number in numbers):
+        return False
+    places = [TopicPartition(topic, number.index) for number in numbers for topic in inputs]
+    ends = await loop._asker.ends(places)
+    return all([await loop._consumer.position(place) >= ends[place] for place in places])
 
 
 async def _true(condition: Callable[[], Awaitable[bool] | bool]) -> bool:

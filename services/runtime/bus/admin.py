@@ -55,7 +55,15 @@ async def make_topics(
     if new:
         async with _admin(connection) as admin:
             _complain((await admin.create_topics(new)).topic_errors)
+        await _visible(connection, missing)
     return list(missing)
+
+
+async def _visible(connection: Connection, names: Iterable[str]) -> None:
+    """Return when brokers know of topics that were just made: they hear of it a moment later."""
+    async with asyncio.timeout(SECONDS):
+        while set(names) - (await partition_counts(connection)).keys():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
 
 
 async def drift(connection: Connection, topics: Iterable[tuple[str, Topic]]) -> list[Drift]:

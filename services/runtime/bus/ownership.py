@@ -187,10 +187,18 @@ class Ownership:
             return
         log.warning("torn_transaction_found", number=self.index)
         await self._seat.heal(await self._seat.committed())
-        left = await self._torn(topics)
+        left = not await self._healed(topics)
         self._around.metrics.torn("left" if left else "healed")
         if left:
             raise GiveUp("a transaction that a broker left half done hangs in the changelog: end it by hand")
+
+    async def _healed(self, topics: Sequence[str]) -> bool:
+        """Say whether it worked; an abort is answered before its markers are written, so ask for some seconds."""
+        for _ in range(25):
+            if not await self._torn(topics):
+                return True
+            await self._around.sleep(0.2)
+        return False
 
     async def _torn(self, topics: Sequence[str]) -> bool:
         return any([await self._seat.torn(topic) for topic in topics])

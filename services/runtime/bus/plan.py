@@ -50,11 +50,9 @@ class Plan:
     def check(self, found: Mapping[str, int]) -> None:
         """Raise GiveUp unless the broker has all our topics, each with its partitions; `found` are all it has."""
         wanted = {topic: self.partitions_of(topic) for topic in (*self.owned, *self.outputs)}
-        wrong = [
-            f"{topic} ({found.get(topic, 'none')}, not {n})" for topic, n in wanted.items() if found.get(topic) != n
-        ]
+        wrong = [f"{topic} has {found.get(topic, 'none')}" for topic, n in wanted.items() if found.get(topic) != n]
         if wrong:
-            raise GiveUp(f"topics with a wrong number of partitions: {', '.join(wrong)}")
+            raise GiveUp(f"not the partitions that schemas/topics.py declares: {', '.join(wrong)}")
         uneven = [topic for topic in self.owned if wanted[topic] != self.numbers]
         if uneven:
             raise GiveUp(f"not as many partitions as {self.inputs[0]}: {', '.join(uneven)}")
