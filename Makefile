@@ -63,7 +63,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "setup: $(PYTHON) is older than 3.11; name another: make PYTHON=python3.12 setup"; exit 1; }
 	@echo "setup: virtual environment in .venv"
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	@$(BIN)/python -c 'import ssl' 2> /dev/null || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; \
 		echo "setup: $(PYTHON) cannot make a virtual environment: apt install python3-venv"; exit 1; }
 	@echo "setup: packages from requirements.lock (some 20 s, once)"
 	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements.lock > .venv/uv.lock
