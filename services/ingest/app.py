@@ -1,4 +1,4 @@
-"""The API: the bridge under /v1, with its documentation, and the webhooks mounted beside it."""
+"""The API: the bridge under /v1, with its documentation, and the webhooks, mounted in front of it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ _HEADERS = [
 
 def build(webhooks: Webhooks, bridge: Bridge, public_url: str) -> ASGIApp:
     """Return the whole as one ASGI app."""
+    return Front(webhooks, _api(bridge, public_url))
+
+
+class Front:
+    """Sends webhooks past the framework, which costs more than all that is done for one (55 of 165 us, measured)."""
+
+    def __init__(self, webhooks: Webhooks, api: FastAPI) -> None:
+        self.webhooks, self.api = webhooks, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI 3)."""
+        ours = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (self.webhooks if ours else self.api)(scope, receive, send)
+
+
+def _api(bridge: Bridge, public_url: str) -> FastAPI:
     app = FastAPI(
         title=documentation.TITLE,
         version=documentation.VERSION,
@@ -35,7 +51,6 @@ def build(webhooks: Webhooks, bridge: Bridge, public_url: str) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(routes(bridge), prefix=API)
-    app.mount(PREFIX, webhooks)
     _refuse_by_problem(app)
     documentation.describe(app, public_url)
     return app

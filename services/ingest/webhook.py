@@ -16,7 +16,7 @@ from services.ingest.counts import Counts
 from services.ingest.intake import Intake, refused
 from services.ingest.receive import Reception
 
-PREFIX = "/webhooks"
+PREFIX = "/webhooks/"
 NO_CHANNEL = "none"
 """In metrics, for a path at which nothing listens."""
 _METHODS = frozenset({"GET", "POST"})
@@ -59,7 +59,7 @@ class Webhooks:
     def __init__(
         self, receptions: Sequence[Reception], intake: Intake, counts: Counts, *, limits: BodyLimits, public_url: str
     ) -> None:
-        self._hooks = {f"{PREFIX}/{one.origin}": Hook(one) for one in receptions}
+        self._hooks = {f"{PREFIX}{one.origin}": Hook(one) for one in receptions}
         self._intake, self._counts = intake, counts
         self._limits, self._public_url = limits, public_url.rstrip("/")
 
