@@ -208,7 +208,7 @@ Item = Message | Edit | Revocation | Echo | Receipt | Link | AccountChange | Rej
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What a reply leaves from: a number, mailbox or widget. `settings` are its provider's: token, address of the API."""
+    """What a reply leaves from: a number, mailbox or widget. `settings` are its provider's: token, API address."""
 
     name: str
     channel: str
@@ -398,7 +398,7 @@ _BY_STATUS = {401: Reason.ACCOUNT, 403: Reason.ACCOUNT, 404: Reason.ACCOUNT, 408
 
 
 def _by_family(status: int) -> Reason:
-    """5xx may have been accepted, 4xx refuses what we said, and a redirect says that our address of the API is wrong."""
+    """5xx may have been accepted, 4xx refuses what we said, and a redirect says that our API address is wrong."""
     if status >= 500:  # noqa: PLR2004 - the 5xx family
         return Reason.UNKNOWN
     return Reason.CONTENT if status >= 400 else Reason.ACCOUNT  # noqa: PLR2004 - the 4xx family

@@ -7,7 +7,7 @@ import sys
 
 import uvloop
 
-from services.classification.reading import TaxonomyError
+from services.classification.document import TaxonomyError
 from services.router.app import SERVICE, Running, served
 from services.router.settings import RouterSettings
 from services.runtime.process import log

@@ -48,7 +48,7 @@ def test_corpus_totals(folders: set[str], capsys: pytest.CaptureFixture[str]) ->
         wrong = [payload.id for payload in payloads if payload not in other and judged(payload)]
         with capsys.disabled():
             print(  # noqa: T201 - the totals are for people
-                f"\n{name}: {len(payloads) - len(other) - len(wrong)} read as expected, {len(other)} otherwise on purpose,"
+                f"\n{name}: {len(payloads) - len(other) - len(wrong)} as expected, {len(other)} otherwise on purpose,"
                   f" {len(wrong)} wrong, of {len(payloads)}")  # fmt: skip
         assert not wrong
 

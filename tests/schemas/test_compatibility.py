@@ -74,7 +74,7 @@ def test_a_breaking_change_is_caught(change: Change, why: str) -> None:
     "change",
     [
         pytest.param(lambda s: s["properties"].update(added={"type": "string"}), id="an optional field was added"),
-        pytest.param(lambda s: s["properties"]["number"].update(description="other words"), id="it is described better"),
+        pytest.param(lambda s: s["properties"]["number"].update(description="other words"), id="better described"),
         pytest.param(lambda s: s["$defs"]["MessageReceived"]["properties"]["parts"]["items"]["oneOf"].append(POLL),
             id="a kind of part was added: older readers call it unknown"),
     ],
