@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from datetime import UTC, datetime
 from email.message import EmailMessage
 
 import pytest
@@ -56,6 +57,15 @@ def test_a_subject_that_is_a_whole_letter_is_cut_and_kept_in_the_mail() -> None:
     item = message(raw)
     assert len(item.subject or "") == 500
     assert [file.content for file in item.files] == [raw]
+
+
+def test_a_date_without_a_zone_is_utc_wherever_we_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    item = message(b"From: sanne@burger.example\r\nDate: Tue, 24 Nov 2026 09:00:00 -0000\r\n\r\nkapot")
+    monkeypatch.undo()
+    time.tzset()
+    assert item.happened == datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
 def test_one_mail_to_two_inboxes_is_the_same_mail_in_each() -> None:

@@ -141,6 +141,29 @@ async def test_a_server_that_falls_silent_costs_no_more_than_the_deadline(stage:
     assert loop.time() - began < 2
 
 
+async def test_a_server_that_is_slow_at_every_step_costs_no_more_than_the_deadline_in_all() -> None:
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    async def slow_at_every_step(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = b"220 peer.test\r\n"
+        while answer:
+            await asyncio.sleep(Hasty.limits.deadline / 2)
+            writer.write(answer)
+            answer = b"250 ok\r\n" if await reader.readline() else b""
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        done.set()
+
+    server = await asyncio.start_server(slow_at_every_step, "127.0.0.1", 0)
+    began = loop.time()
+    failure = await failing(OUTBOUND, server.sockets[0].getsockname()[1], Hasty())
+    took = loop.time() - began
+    server.close()
+    await done.wait()
+    assert failure.reason is Reason.RETRY
+    assert took < 2 * Hasty.limits.deadline
+
+
 async def test_what_was_taken_stays_taken_when_the_goodbye_goes_wrong() -> None:
     async with mail_server({"QUIT": "(cut)"}) as peer:
         sent = await EMAIL.send(at(OUTBOUND, {"smtp_host": "127.0.0.1", "smtp_port": str(peer.port)}), NO_HTTP)
