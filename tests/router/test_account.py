@@ -39,6 +39,12 @@ class Account(RuleBasedStateMachine):
     def a_citizen_writes(self, text: str, sender: tuple[Address, ...]) -> None:
         self.externals.append(self.town.message(text, *sender).external_id)
 
+    @rule(texts=st.lists(st.sampled_from(TEXTS), min_size=2, max_size=4))
+    def both_write(self, texts: list[str]) -> None:
+        for text in texts:
+            self.a_citizen_writes(text, (ANNA,))
+            self.a_citizen_writes(text, (BERT,))
+
     @precondition(lambda self: self.externals)
     @rule(n=pick)
     def a_webhook_comes_again(self, n: int) -> None:
@@ -174,5 +180,5 @@ class Account(RuleBasedStateMachine):
         assert self.town.poison == []
 
 
-Account.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Account.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestAccount = Account.TestCase

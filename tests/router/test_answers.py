@@ -199,8 +199,10 @@ def test_an_outcome_that_comes_twice_changes_nothing(town: Town) -> None:
     one, _two, _three = (town.reply(conversation, str(n)) for n in range(3))
     town.sent(one, "w1")
     before = len(town.out)
+    town.state.changes()
     town.sent(one, "w1")
     assert len(town.out) == before
+    assert not town.state.changes()
 
 
 def test_an_answer_that_fails_makes_its_messages_peoples(town: Town) -> None:
@@ -290,6 +292,7 @@ def test_what_is_not_sent_again(policy: Policy, not_after: str | None) -> None:
     town.unknown(reply)
     town.later(minutes=3)
     assert len(sends(town)) == 1
+    assert not town.all(e.SendCancelled), "there is nothing to call back"
     assert town.last(e.FactWorklisted).why == "unknown"
 
 

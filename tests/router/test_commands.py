@@ -199,6 +199,19 @@ def test_a_colleague_may_take_over_by_insisting(town: Town) -> None:
     assert not town.all(e.CommandRefused)
 
 
+def test_what_was_taken_up_is_free_again_where_it_is_handed_over(town: Town) -> None:
+    conversation = asked(town)
+    command(town, e.ConversationClaimed, conversation)
+    command(town, e.ConversationHandedOver, conversation, department="waste")
+    command(town, e.ConversationClaimed, conversation, "waste")
+    assert not town.all(e.CommandRefused)
+
+
+def test_an_operator_reads_a_refusal_where_the_conversation_is(town: Town) -> None:
+    command(town, e.RoutingCorrected, asked(town, WASTE), None, department="waste")
+    assert town.last(e.CommandRefused) in town.queue("waste")
+
+
 def test_the_refusal_of_a_department_that_does_not_exist_names_those_that_do(town: Town) -> None:
     command(town, e.RoutingCorrected, asked(town), department="gone")
     assert town.last(e.CommandRefused).options == (

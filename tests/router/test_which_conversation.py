@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas import events as e
-from schemas.events import Closing
+from schemas.events import Closing, DeliveryStatus
 from schemas.parts import Address, Location, Reaction
 from services.router.references import written_in
 from services.router.tables import COUNTERS, TABLES
@@ -120,7 +120,10 @@ def test_two_contacts_that_prove_one_citizen_become_one(town: Town) -> None:
     town.message(LAMP, ANNA)
     town.message(WASTE, ANNA_BSUID)
     waste = routed(town).conversation
+    reference = routed(town).reference
     town.message("de kliko is niet geleegd", ANNA, ANNA_BSUID)
+    assert routed(town).conversation == waste
+    town.message(f"over {reference}", ANNA, via=EMAIL)
     assert routed(town).conversation == waste
 
 
@@ -306,11 +309,15 @@ def test_a_place_alone_goes_to_the_conversation(town: Town) -> None:
 
 def test_nothing_is_remembered_of_what_is_over(town: Town) -> None:
     """The memory follows what is open: two weeks after the last was closed it is empty."""
-    answered(town)
+    reply = town.reply(answered(town), answers=2)
+    town.unknown(reply)
+    town.receipt("w1", DeliveryStatus.READ, ours=(reply, 1, 0))
+    town.receipt("nobody's", DeliveryStatus.READ)
     town.message("Bedankt!")
     town.message(WASTE, BERT, ANNA_BSUID)
     town.give(e.ConversationClosed(tenant=OIN, author=author("waste"), conversation=routed(town).conversation))
     town.later(days=14.1)
+    town.later(days=20)
     left = {table.name: list(town.state.rows(table)) for table in TABLES.tables if table is not COUNTERS}
     assert {name: rows for name, rows in left.items() if rows} == {}
     assert town.state.due(town.now.replace(year=2099)) == []
