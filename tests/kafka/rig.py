@@ -142,12 +142,14 @@ def _told(loop: Loop, moment: datetime) -> bool:
 
 async def _idle(loop: Loop, inputs: Sequence[str]) -> bool:
     """Whether everything is read to its end, and committed."""
-    numbers = [owned.number for owned in loop._group.owned.values() if owned.number]
-    if loop.unready() or any(number.unread or number.taken != number.committed for number in numbers):
+    if loop.unready():
         return False
-    places = [TopicPartition(topic, number.index) for number in numbers for topic in inputs]
+    places = [TopicPartition(topic, number) for number in loop._group.owned for topic in inputs]
     ends = await loop._asker.ends(places)
-    return all([await loop._consumer.position(place) >= ends[place] for place in places])
+    if not all([await loop._consumer.position(place) >= ends[place] for place in places]) or loop.unready():
+        return False
+    numbers = [owned.number for owned in loop._group.owned.values()]
+    return all(number and not number.unread and number.taken == number.committed for number in numbers)
 
 
 async def _true(condition: Callable[[], Awaitable[bool] | bool]) -> bool:

@@ -154,8 +154,10 @@ def test_what_was_read_ahead_is_read_again_after_the_group_was_dealt_anew() -> N
     subject.hand("inbound", [read(0, 1), read(1, 2)])
     subject.inputs["inbound"].take(1)
     subject.hold()
+    subject.pulse(Pulse(at(10), BOTH))
     assert subject.resume() == {"inbound": 1, "outcomes": 0}
     assert not subject.unread
+    assert not subject.beat(), "the old pulse would overtake what is to be read again"
 
 
 # --- the daily sign of life ---
@@ -197,15 +199,15 @@ def test_the_brake_stops_when_more_than_half_of_a_thousand_fail() -> None:
 # --- the watchdog ---
 
 
-def test_the_watchdog_complains_of_a_reader_that_does_not_come_back() -> None:
+def test_the_watchdog_knows_how_long_the_reader_has_not_come_back() -> None:
     watch = Watch(90, 0)
     watch.turned(10)
-    assert watch.complaint(100) is None
-    assert watch.complaint(101) == "the reader has not come back for 91 s"
+    assert watch.silence(100) == 0
+    assert watch.silence(101) == 91
 
 
 @pytest.mark.parametrize(
-    ("positions", "paused", "at_end", "complains"),
+    ("positions", "paused", "at_end", "stands"),
     [
         pytest.param([5, 5, 5], False, False, True, id="that holds more and is not read"),
         pytest.param([5, 6, 7], False, False, False, id="that is read, be it slowly"),
@@ -213,12 +215,10 @@ def test_the_watchdog_complains_of_a_reader_that_does_not_come_back() -> None:
         pytest.param([5, 5, 5], False, True, False, id="that is read to its end"),
     ],
 )
-def test_the_watchdog_looks_at_a_partition(
-    positions: list[int], *, paused: bool, at_end: bool, complains: bool
-) -> None:
+def test_the_watchdog_looks_at_a_partition(positions: list[int], *, paused: bool, at_end: bool, stands: bool) -> None:
     place = TopicPartition("inbound", 0)
     watch = Watch(90, 0)
     for n, position in enumerate(positions):
-        watch.turned(n * 60)
         watch.looked({place: position}, {place: at_end}, {place} if paused else set(), n * 60)
-    assert (watch.complaint(120) is not None) is complains
+    assert watch.standing(120) == ([place] if stands else [])
+    assert watch.standing(120) == [], "told once"

@@ -148,8 +148,7 @@ class Loop:
         while True:
             began = self._clock.monotonic()
             await self._pulse()
-            if complaint := self._watch.complaint(began):
-                self._stop.fail(complaint)
+            await self._judge(began)
             await asyncio.sleep(max(0.1, 1 - (self._clock.monotonic() - began)))
 
     async def _pulse(self) -> None:
@@ -165,6 +164,16 @@ class Loop:
             ends, at_end = {}, {}
         self._group.pulse({n: Pulse(noted, _of(n, at_end)) for n in self._group.owned})
         self._measure(ends)
+
+    async def _judge(self, now: float) -> None:
+        """End the process when the reader hangs; where an open transaction is in the way, ending helps nobody."""
+        if silence := self._watch.silence(now):
+            self._stop.fail(f"the reader has not come back for {silence:.0f} s")
+        for place in self._watch.standing(now):
+            if await self._consumer.position(place) < (await self._asker.stable_ends([place]))[place]:
+                self._stop.fail(f"{place.topic}/{place.partition} holds more and is not read")
+            else:
+                log.error("open_transaction_blocks_reading", topic=place.topic, partition=place.partition)
 
     def _measure(self, ends: Mapping[TopicPartition, int]) -> None:
         now = self._clock.now()

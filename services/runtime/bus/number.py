@@ -49,6 +49,10 @@ class Pulse:
     at_end: Mapping[str, bool]
 
 
+UNTOLD = Pulse(datetime.min.replace(tzinfo=UTC), {})
+"""Before the first pulse; and after the group was dealt anew, since an old one speaks of what was read ahead then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """What is not done yet of an input: records, and the age of the oldest in seconds."""
@@ -73,7 +77,7 @@ class Number:
         """Whether this life has committed anything."""
         self._seat, self._committed, self._over = seat, dict(start), False
         self._kept = Keeper(seat, next(iter(start)))
-        self._stirred, self._pulse = asyncio.Event(), Pulse(datetime.min.replace(tzinfo=UTC), {})
+        self._stirred, self._pulse = asyncio.Event(), UNTOLD
         self.due = False
         """Whether a second passed that the work was not told of."""
 
@@ -188,7 +192,7 @@ class Number:
 
     def resume(self) -> dict[str, int]:
         """The number is ours (still): forget what was read ahead, and return from where to read."""
-        self.held = False
+        self.held, self._pulse, self.due = False, UNTOLD, False
         for one in self.inputs.values():
             one.unread.clear()
         self._stirred.set()

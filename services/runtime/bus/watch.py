@@ -33,13 +33,14 @@ class Watch:
             if not at_end[place] and place not in paused
         }
 
-    def complaint(self, now: float) -> str | None:
-        """Say what stands still; None when nothing does."""
-        if now - self._turned > self._patience:
-            return f"the reader has not come back for {now - self._turned:.0f} s"
-        still = [place for place, (_position, since) in self._moved.items() if now - since > self._patience]
-        if still:
-            return (
-                f"{still[0].topic}/{still[0].partition} holds more and is not read: a transaction or the client hangs"
-            )
-        return None
+    def silence(self, now: float) -> float:
+        """Return how long the reader has not come back, when that is too long; else 0."""
+        silent = now - self._turned
+        return silent if silent > self._patience else 0.0
+
+    def standing(self, now: float) -> list[TopicPartition]:
+        """Return the partitions that hold more, and were not read for too long; each is told once."""
+        found = [place for place, (_position, since) in self._moved.items() if now - since > self._patience]
+        for place in found:
+            del self._moved[place]
+        return found
