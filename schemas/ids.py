@@ -6,7 +6,6 @@ import re
 from hashlib import blake2b
 from hmac import digest
 from typing import NamedTuple
-from uuid import UUID
 
 _SEPARATOR = "\x1f"
 _OUR_ID = re.compile(r"(?P<reply>[^.]{1,200})\.(?P<attempt>[0-9]{1,4})\.(?P<part>[0-9]{1,4})")
@@ -50,7 +49,6 @@ def read_our_id(text: str) -> OurId | None:
 
 def _uuid(sixteen: bytes) -> str:
     """Write 16 bytes as a UUID of version 8 (RFC 9562, section 5.8: vendor's own digest)."""
-    number = int.from_bytes(sixteen)
-    number = number & ~(0xF << 76) | 0x8 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=number))
+    hexed = sixteen.hex()
+    variant = "89ab"[int(hexed[16], 16) & 3]
+    return f"{hexed[:8]}-{hexed[8:12]}-8{hexed[13:16]}-{variant}{hexed[17:20]}-{hexed[20:]}"

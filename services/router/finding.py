@@ -51,8 +51,13 @@ def _is_current(turn: Turn, conversation: Conversation) -> bool:
 
 def _latest(turn: Turn, contact: str, inbox: str) -> Conversation | None:
     """An open one before a closed one, the latest first."""
-    theirs = [each for each in _in_inbox(turn, contact, inbox) if _is_current(turn, each)]
-    return next((each for each in theirs if each.is_open), theirs[0] if theirs else None)
+    closed = None
+    for conversation in _in_inbox(turn, contact, inbox):
+        if conversation.is_open:
+            return conversation
+        if closed is None and conversations.may_reopen(turn, conversation):
+            closed = conversation
+    return closed
 
 
 def _in_inbox(turn: Turn, contact: str, inbox: str) -> Iterator[Conversation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from schemas.cloudevents import CloudEvent, source_of
 from schemas.events import EntryRecorded, Event, Fact, SendCancelled, SendRequested, Versions
@@ -14,7 +15,7 @@ from services.router.policy import Policy
 from services.runtime.bus.handler import Kept, Outgoing, State
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Served:
     """A municipality as the router needs it."""
 
@@ -24,12 +25,17 @@ class Served:
     taxonomy: Taxonomy
     policy: Policy
 
-    @property
+    @cached_property
+    def source(self) -> str:
+        """Return who says what the hub says for this municipality."""
+        return source_of(self.oin)
+
+    @cached_property
     def triage(self) -> str:
         """Return the department of people for what is unclear."""
         return self.taxonomy.policy.default_queue
 
-    @property
+    @cached_property
     def versions(self) -> Versions:
         """Return what decides which department gets a message."""
         return Versions(taxonomy=self.taxonomy.version, lexicon=self.taxonomy.digest)
@@ -92,7 +98,7 @@ class Turn:
     def _event(self, data: Event, *about: str | int) -> CloudEvent:
         return CloudEvent(
             id=self.id(data.TYPE, *about),
-            source=source_of(self.oin),
+            source=self.served.source,
             time=self.now,
             data=data,
             traceparent=self.traceparent,
