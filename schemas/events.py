@@ -675,6 +675,8 @@ class FactMessageMoved(Fact):
     """Unanswered messages that went along."""
     from_conversation: Id | None = None
     """Another conversation, when they came by a merge."""
+    oldest: Moment | None = None
+    """When the oldest of them was received, when they came by a merge."""
 
 
 class FactReplyAccepted(Fact):

@@ -190,7 +190,7 @@ DEAD_LETTERS = Topic(
     key="origin",
     home=Home.KEY,
     carries=(e.RecordSetAside, e.RecordReplayed, e.HubTicked),
-    writers=("ingest", "router", "responder", "hub"),
+    writers=("ingest", "router", "responder", "insight", "hub"),
     readers=("hub",),
     partitions=3,
     keep=CONTENT,
@@ -248,6 +248,32 @@ RESPONDER_STATE = Topic(
     why="The responder's ledger, which is its queue.",
     config=_CHANGELOG,
 )
+INSIGHT_COUNTS = Topic(
+    name="insight.counts",
+    key="partition/tenant/day/department/channel",
+    home=Home.TENANT,
+    carries=(),
+    writers=("insight",),
+    readers=("insight",),
+    partitions=NUMBERS,
+    keep=None,
+    cleanup=Cleanup.COMPACT,
+    why="What insight counted, so that it need not read years of facts again.",
+    config=_CHANGELOG,
+)
+INSIGHT_OPEN = Topic(
+    name="insight.open",
+    key="partition/tenant/conversation",
+    home=Home.TENANT,
+    carries=(),
+    writers=("insight",),
+    readers=("insight",),
+    partitions=NUMBERS,
+    keep=None,
+    cleanup=Cleanup.COMPACT,
+    why="The conversations that are open now, and since when they wait.",
+    config=_CHANGELOG,
+)
 
 TOPICS: tuple[Topic, ...] = (
     INBOUND,
@@ -262,8 +288,10 @@ TOPICS: tuple[Topic, ...] = (
     ROUTER_STATE,
     ROUTER_SEEN,
     RESPONDER_STATE,
+    INSIGHT_COUNTS,
+    INSIGHT_OPEN,
 )
-"""Every topic of the hub.."""
+"""Every topic of the hub."""
 
 
 def department_topic(tenant: str, department: str) -> str:

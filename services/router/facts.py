@@ -7,6 +7,7 @@ messages received = answered + open + closed without an answer + needing none + 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypedDict
 
 from schemas.events import (
@@ -82,6 +83,7 @@ def moved(
     messages: int,
     *,
     from_conversation: str | None = None,
+    oldest: datetime | None = None,
 ) -> None:
     """Unanswered messages came to another department, or from another conversation."""
     fact = FactMessageMoved(
@@ -91,6 +93,7 @@ def moved(
         move=move,
         messages=messages,
         from_conversation=from_conversation,
+        oldest=oldest,
     )
     turn.fact(fact)
 
