@@ -41,6 +41,14 @@ class Answered:
     """Seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Came:
+    """From which conversation messages came by a merge, and when the oldest of them was received."""
+
+    conversation: str
+    oldest: datetime
+
+
 class _Common(TypedDict):
     tenant: str
     conversation: str
@@ -81,9 +89,7 @@ def moved(
     from_department: str,
     move: Move,
     messages: int,
-    *,
-    from_conversation: str | None = None,
-    oldest: datetime | None = None,
+    came: Came | None = None,
 ) -> None:
     """Unanswered messages came to another department, or from another conversation."""
     fact = FactMessageMoved(
@@ -92,8 +98,8 @@ def moved(
         from_department=from_department,
         move=move,
         messages=messages,
-        from_conversation=from_conversation,
-        oldest=oldest,
+        from_conversation=came.conversation if came else None,
+        oldest=came.oldest if came else None,
     )
     turn.fact(fact)
 

@@ -88,15 +88,8 @@ def _take_in(turn: Turn, older: Conversation, younger: Conversation, waiting: li
         moves.send(turn, older, older.last, taken, reason)
     conversations.watch_silence(turn, older)
     if waiting:
-        facts.moved(
-            turn,
-            older,
-            younger.department,
-            Move.HAND_OVER,
-            len(waiting),
-            from_conversation=younger.id,
-            oldest=min(taken.received for taken in waiting),
-        )
+        came = facts.Came(younger.id, min(taken.received for taken in waiting))
+        facts.moved(turn, older, younger.department, Move.HAND_OVER, len(waiting), came)
 
 
 def _end(turn: Turn, younger: Conversation, older: Conversation, author: Author) -> None:
