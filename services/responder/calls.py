@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from services.channels.base import SendError, Sent
@@ -16,10 +15,7 @@ from services.responder.gate import Gates
 from services.responder.ledger import Found, NotBegun, Start
 from services.responder.rows import Content, Ticket
 from services.runtime.process.clock import Clock
-from services.runtime.process.log import get_logger
 from services.runtime.process.metrics import Metrics
-
-log = get_logger()
 
 HELD = 1.0
 """Seconds; a call whose moment is further off than this goes back to waiting, since its inbox was told to slow down."""
@@ -90,14 +86,6 @@ class Calls:
         """Return the content of a call of ours; None when it is not ours, or not known any more."""
         call = self._calls.get(ticket)
         return call.start.content if call else None
-
-    def keep(self, live: AbstractSet[Ticket]) -> None:
-        """Let go of all calls that the new memory does not wait for."""
-        gone = self._calls.keys() - live
-        for ticket in gone:
-            del self._calls[ticket]
-        if gone:
-            log.info("calls_let_go", count=len(gone))
 
     # --- one call ---
 

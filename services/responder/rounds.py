@@ -189,7 +189,6 @@ class Rounds:
         ledger = Ledger(self._gates, self._around.token)
         ledger.load(number.state.rows(SENDS), self._calls.content, self._now())
         ledger.abandon(lambda inbox: self._around.inboxes.get(inbox) is None, NO_INBOX)
-        self._calls.keep(ledger.tickets())
         return ledger
 
     async def _deliver(self, start: Start) -> Sent | SendError:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.parts import (
@@ -115,6 +115,7 @@ texts = st.text(
 )
 
 
+@settings(deadline=None)  # machines are shared
 @given(text=texts, limit=st.integers(20, 120))
 def test_every_word_arrives_once_and_in_order_in_pieces_that_fit(text: str, limit: int) -> None:
     pieces = split(text, limit)
@@ -122,6 +123,7 @@ def test_every_word_arrives_once_and_in_order_in_pieces_that_fit(text: str, limi
     assert _without_blanks("".join(map(_without_number, pieces))) == _without_blanks(text) or len(pieces) == 1
 
 
+@settings(deadline=None)  # machines are shared
 @given(text=texts, limit=st.integers(20, 120))
 def test_cuts_are_between_characters_as_people_see_them(text: str, limit: int) -> None:
     pieces = [_without_number(piece) for piece in split(text, limit)]
@@ -131,6 +133,7 @@ def test_cuts_are_between_characters_as_people_see_them(text: str, limit: int) -
         assert not adjacent or longer_than_a_piece or may_cut(before + after, len(before))
 
 
+@settings(deadline=None)  # machines are shared
 @given(text=texts, limit=st.integers(20, 120))
 def test_the_same_text_is_always_cut_the_same(text: str, limit: int) -> None:
     assert split(text, limit) == split(text, limit)

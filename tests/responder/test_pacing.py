@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import Reason
@@ -36,6 +36,7 @@ def moments(pace: Pace, looks: list[float]) -> list[float]:
     return found
 
 
+@settings(deadline=None)  # machines are shared
 @given(
     rate=st.floats(0.5, 1000),
     waits=st.lists(st.floats(0, 1.0), min_size=5, max_size=60),
