@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from services.channels import base
-from services.channels.loader import load
+from services.channels.loader import UnknownChannel, load
 from services.ingest.accept import Door
 from services.ingest.app import build
 from services.ingest.attachments import Attachments
@@ -57,7 +57,7 @@ class Ingest:
 def assemble(
     settings: IngestSettings, tenants: Tenants, bus: Publishes, clock: Clock, metrics: Metrics, load: Load = load
 ) -> Ingest:
-    """Put the parts together; raises UnknownChannel when an endpoint names a channel that is not there."""
+    """Put the parts together; raises UnknownChannel when an endpoint names a channel or provider that is not there."""
     counts, door = Counts(metrics), Door(bus, Attachments(settings.attachments), settings.width)
     limits = BodyLimits(settings.body_bytes, settings.body_seconds)
     intake, receptions = Intake(door, clock, counts), _receptions(tenants, load)
@@ -68,7 +68,15 @@ def assemble(
 
 def _receptions(tenants: Tenants, load: Load) -> tuple[Reception, ...]:
     owned = owners(tenants)
-    return tuple(Reception(load(one.channel), _endpoint(one), owned) for one in tenants.endpoints)
+    return tuple(Reception(_channel(one, load), _endpoint(one), owned) for one in tenants.endpoints)
+
+
+def _channel(endpoint: Endpoint, load: Load) -> base.Channel:
+    channel = load(endpoint.channel)
+    if endpoint.provider not in channel.providers:
+        known = ", ".join(channel.providers)
+        raise UnknownChannel(f"{endpoint.channel} has no provider {endpoint.provider!r}; it has: {known}")
+    return channel
 
 
 def _endpoint(endpoint: Endpoint) -> base.Endpoint:

@@ -1,9 +1,17 @@
 """The API says what it is, in the way the Dutch API rules ask."""
 
+from pathlib import Path
+
 import pytest
 
 from schemas.events import COMMANDS
-from tests.ingest.town import Hub, command
+from services.channels.loader import UnknownChannel
+from services.ingest.settings import IngestSettings
+from services.ingest.start import assemble
+from services.runtime.process.clock import ManualClock
+from services.runtime.process.metrics import Metrics
+from services.runtime.process.tenants import Endpoint
+from tests.ingest.town import NOW, TENANTS, Bus, Hub, command
 
 
 async def document(hub: Hub) -> dict[str, object]:
@@ -74,3 +82,18 @@ async def test_a_fault_of_our_own_is_a_problem_without_a_word_of_it(hub: Hub) ->
     answer = await hub.publish(command())
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
     assert b"Kanarie" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("channel", "provider", "message"),
+    [
+        pytest.param("postduif", "own", "there is no channel 'postduif'", id="a channel that is not there"),
+        pytest.param("whatsapp", "metta", "whatsapp has no provider 'metta'; it has: meta", id="a misspelt provider"),
+    ],
+)
+def test_it_does_not_start_with_an_endpoint_that_nobody_could_use(
+    channel: str, provider: str, message: str, tmp_path: Path
+) -> None:
+    tenants = TENANTS.model_copy(update={"endpoints": (Endpoint(name="x", channel=channel, provider=provider),)})
+    with pytest.raises(UnknownChannel, match=message):
+        assemble(IngestSettings(attachments=tmp_path), tenants, Bus(), ManualClock(NOW), Metrics())
