@@ -7,13 +7,13 @@ from typing import Protocol
 import pytest
 
 from schemas.cloudevents import CloudEvent
-from schemas.events import Event, FactWorklisted, MessageRouted, RecordSetAside
+from schemas.events import Event, FactWorklisted, HubTicked, MessageRouted, RecordSetAside
 from services.runtime.bus.batches import Encoder
 from services.runtime.bus.deadletters import MOST_IN_A_ROW
 from services.runtime.bus.faults import Faults
 from services.runtime.bus.handler import Outgoing
 from services.runtime.bus.seat import Line
-from tests.runtime.sample import Names, correction, message, outgoing, receipt
+from tests.runtime.sample import THEN, Names, correction, message, outgoing, receipt
 
 
 class Rig(Protocol):
@@ -157,6 +157,22 @@ class Contract:
         await rig.serve()
         await receive(rig, *[message("poison") for _ in range(MOST_IN_A_ROW + 1)])
         assert "100 records in a row cannot be handled, the last: the handler says no" in await rig.gave_up()
+        assert await set_aside(rig) == []
+
+    async def test_many_that_are_not_in_a_row_do_not_stop_it(self, rig: Rig) -> None:
+        await rig.serve()
+        for n in range(2):
+            poison = [message("poison") for _ in range(MOST_IN_A_ROW - 1)]
+            await receive(rig, *poison, message(f"{n}"), prefix=f"{n}.")
+        await rig.settle()
+        assert await routed(rig) == [(1, "0"), (2, "1")]
+        assert len(await set_aside(rig)) == 2 * (MOST_IN_A_ROW - 1)
+
+    async def test_signs_of_life_are_passed_over(self, rig: Rig) -> None:
+        await rig.serve()
+        await receive(rig, HubTicked(at=THEN), message("0"))
+        await rig.settle()
+        assert await routed(rig) == [(1, "0")]
         assert await set_aside(rig) == []
 
     async def test_content_that_is_not_in_memory_is_read_back(self, rig: Rig) -> None:

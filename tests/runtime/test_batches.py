@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from schemas.cloudevents import CloudEvent, source_of
 from schemas.events import Origin, RecordSetAside
 from services.runtime.bus.batches import MAX_BATCH, MAX_LINE, Encoder, by_partition, cut, partition_of, size
+from services.runtime.bus.deadletters import set_aside
 from services.runtime.bus.handler import Outgoing, Poison
+from services.runtime.bus.memory import Written
 from services.runtime.bus.plan import Place
 from services.runtime.bus.seat import Line
 from tests.runtime.sample import OIN, THEN
@@ -67,3 +69,14 @@ def test_no_event_is_a_tombstone() -> None:
 )
 def test_a_record_has_strayed(topic: str, tenant: str | None, partition: int, *, strayed: bool) -> None:
     assert Encoder().strayed(topic, partition, tenant) is strayed
+
+
+def test_a_record_too_large_to_be_copied_is_set_aside_by_its_origin() -> None:
+    large = Written("inbound", 3, 7, 0, b"k", bytes(MAX_LINE), [])
+    aside = set_aside(large, "why")
+    assert Encoder().line(aside)
+    assert aside.event
+    data = aside.event.data
+    assert isinstance(data, RecordSetAside)
+    assert (data.origin.partition, data.origin.offset, data.raw) == (3, 7, "")
+    assert data.reason == "why (too large to be copied: read it at its origin)"

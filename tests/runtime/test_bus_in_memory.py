@@ -6,14 +6,18 @@ import pytest
 
 from schemas.cloudevents import CloudEvent
 from services.runtime.bus.batches import Encoder
+from services.runtime.bus.faults import Crash
 from services.runtime.bus.handler import Outgoing
-from services.runtime.bus.memory import MemoryBus, Service
+from services.runtime.bus.memory import MemoryBroker, MemoryBus, MemorySeat, Service
 from services.runtime.bus.metrics import ServiceMetrics
-from services.runtime.bus.seat import GiveUp, Line
+from services.runtime.bus.number import Number
+from services.runtime.bus.seat import BeginAnew, GiveUp, Line
 from services.runtime.process.clock import ManualClock
 from services.runtime.process.metrics import Metrics
-from tests.runtime.contract import Contract
-from tests.runtime.sample import NUMBERS, THEN, Counting, Names
+from tests.runtime.contract import Contract, receive, routed
+from tests.runtime.sample import NUMBERS, THEN, Counting, Names, message
+
+DAY = 86_400
 
 
 class MemoryRig:
@@ -69,3 +73,69 @@ async def rig() -> AsyncIterator[MemoryRig]:
 
 class TestInMemory(Contract):
     """All of it."""
+
+
+async def test_an_id_is_known_for_nine_days_and_then_forgotten(rig: MemoryRig) -> None:
+    await rig.serve()
+    await receive(rig, message("0"))
+    await rig.bus.tick(8 * DAY)
+    await receive(rig, message("0"))
+    await rig.settle()
+    assert await routed(rig) == [(1, "0")]
+    await rig.bus.tick(2 * DAY)
+    await receive(rig, message("0"))
+    await rig.settle()
+    assert await routed(rig) == [(1, "0"), (2, "0")]
+
+
+async def test_whoever_was_fenced_writes_nothing_more() -> None:
+    broker = MemoryBroker(ManualClock(THEN))
+    first, second = (MemorySeat(broker, "router", ("inbound",), 0) for _ in range(2))
+    await first.fence()
+    await second.fence()
+    with pytest.raises(BeginAnew):
+        await first.commit([Line("facts", 0, b"k", b"v", [])], {"inbound": 1})
+    assert (broker.topic("facts"), await second.committed()) == ([], {})
+
+
+async def test_a_life_that_is_over_writes_nothing_more(rig: MemoryRig) -> None:
+    await rig.serve()
+    await rig.settle()
+    assert rig.service
+    ended = rig.service.owned[0].number
+    assert ended
+    rig.faults.add("commit.after")
+    with pytest.raises(Crash):
+        await ended.commit([], {})
+    with pytest.raises(BeginAnew):
+        await ended.commit([], {})
+
+
+async def test_another_kind_of_work_has_the_same_lives(rig: MemoryRig) -> None:
+    """The responder's way: it takes what is there, in rounds of its own, and commits what it took."""
+    lives: list[int] = []
+
+    class Rounds:
+        async def run(self, number: Number) -> None:
+            lives.append(number.index)
+            while True:
+                await number.stirred()
+                words = [record.key for one in number.inputs.values() for record in one.take(100)]
+                lines = [Line(rig.names.facts, 0, word, b"", []) for word in words if word]
+                await number.commit_lines(lines, number.taken)
+
+        async def hold(self) -> None:
+            return
+
+        async def finish(self) -> None:
+            return
+
+    tables = Counting(rig.names).tables
+    rig.bus.work(lambda _number: Rounds(), (rig.names.inbound,), tables, group="responder")
+    rig.faults.add("commit.before")
+    await receive(rig, *[message(f"{n}") for n in range(15)])
+    await rig.settle()
+    assert sorted(record.key or b"" for record in rig.bus.broker.topic(rig.names.facts)) == sorted(
+        str(n).encode() for n in range(15)
+    )
+    assert len(lives) == NUMBERS + 1

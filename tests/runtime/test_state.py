@@ -201,3 +201,13 @@ def test_the_largest_change_is_known_before_it_is_kept() -> None:
 )
 def test_it_is_rebuilt_from(tables: Tables, topics: list[str]) -> None:
     assert changelogs(tables) == topics
+
+
+def test_a_timer_that_was_moved_and_put_back_is_still_found() -> None:
+    state = KeyedState(TABLES, 0)
+    state.set_timer("t", THEN)
+    state.keep()
+    state.set_timer("t", THEN + timedelta(seconds=9))
+    assert state.due(THEN) == []
+    state.undo()
+    assert state.due(THEN) == [("t", THEN)]
