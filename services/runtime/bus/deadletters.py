@@ -17,9 +17,6 @@ from services.runtime.bus.handler import Outgoing, Poison, Record
 from services.runtime.bus.number import logged
 from services.runtime.bus.seat import GiveUp, Raw
 
-HUB = "urn:nld:systeem:berichtenhub"
-"""Source of what the hub says about itself, and not for one municipality."""
-
 MOST_IN_A_ROW = 100
 WINDOW = 1000
 MOST_OF_WINDOW = 0.5
@@ -43,8 +40,7 @@ def set_aside(raw: Raw, reason: str, *, tenant: str | None = None) -> Outgoing:
     One too large to be copied is named by its origin only: it is kept there just as long.
     """
     key = f"{raw.topic}/{raw.partition}/{raw.offset}"
-    source = source_of(tenant) if tenant else HUB
-    event = CloudEvent(derived("set-aside", key), source, logged(raw), _letter(raw, reason, tenant))
+    event = CloudEvent(derived("set-aside", key), source_of(tenant), logged(raw), _letter(raw, reason, tenant))
     return Outgoing(DEAD_LETTERS.name, key, key, event)
 
 

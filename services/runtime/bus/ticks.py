@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
-from schemas.cloudevents import CloudEvent, encode
+from schemas.cloudevents import CloudEvent, encode, source_of
 from schemas.events import HubTicked
 from schemas.ids import derived
-from services.runtime.bus.deadletters import HUB
 from services.runtime.bus.seat import Line
 from services.runtime.bus.state import KeyedState
 
@@ -31,5 +30,5 @@ def signs_of_life(state: KeyedState, places: Iterable[tuple[str, int]], now: dat
 def _signs(places: Iterable[tuple[str, int]], now: datetime, today: date) -> Iterator[Line]:
     for topic, partition in places:
         identity = derived("hub.ticked", topic, partition, today.isoformat())
-        headers, value = encode(CloudEvent(identity, HUB, now, HubTicked(at=now)))
+        headers, value = encode(CloudEvent(identity, source_of(None), now, HubTicked(at=now)))
         yield Line(topic, partition, f"hub.ticked/{partition}".encode(), value, headers)
