@@ -30,7 +30,7 @@ from services.runtime.bus.connection import plain
 from services.runtime.bus.reader import reading
 from services.runtime.process.tenants import Tenant, Tenants, read
 
-SERVICES = ("ingest", "router", "responder")
+SERVICES = ("ingest", "router", "responder", "insight")
 ONE_BROKER = {"flush.messages": "1"}
 """With one broker an acknowledged record has to be on disk: nobody else has it."""
 SETTLE = 30.0

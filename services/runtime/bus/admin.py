@@ -38,6 +38,14 @@ async def partition_counts(connection: Connection) -> dict[str, int]:
     return {str(topic["topic"]): len(topic["partitions"]) for topic in described}
 
 
+async def group_members(connection: Connection, group: str) -> int:
+    """Return how many members a consumer group has; one that stopped counts until its session ends."""
+    async with _admin(connection) as admin:
+        (answer,) = await admin.describe_consumer_groups([group])
+    ((_code, _group, _state, _kind, _protocol, members, *_),) = answer.groups
+    return len(members)
+
+
 async def make_topics(
     connection: Connection, topics: Iterable[tuple[str, Topic]], *, replication: int = 1, extra: Mapping[str, str] = {}
 ) -> list[str]:

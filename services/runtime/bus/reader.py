@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 
@@ -23,6 +23,8 @@ KNOWN = 100_000
 """Ids that a reader remembers, to drop what it has seen."""
 ASK = 10.0
 WAIT_MS = 200
+ALL = range(2**31)
+"""Every partition."""
 
 Place = tuple[str, int]
 
@@ -99,10 +101,15 @@ class Reader:
 
 @asynccontextmanager
 async def reading(
-    connection: Connection, topics: Sequence[str], start: Start = Start.BEGINNING, *, doubles: bool = False
+    connection: Connection,
+    topics: Sequence[str],
+    start: Start = Start.BEGINNING,
+    *,
+    doubles: bool = False,
+    only: Container[int] = ALL,
 ) -> AsyncIterator[Reader]:
-    """Read topics, all their partitions, with or without doubles; raises GiveUp when one does not exist."""
-    places = await _places(connection, topics)
+    """Read topics, all their partitions or only these, with or without doubles; raises GiveUp when one is missing."""
+    places = [place for place in await _places(connection, topics) if place.partition in only]
     consumer = AIOKafkaConsumer(
         **connection, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
     )

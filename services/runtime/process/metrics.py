@@ -6,6 +6,7 @@ No label ever names a person, a conversation or a message. Names follow Promethe
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -80,3 +81,55 @@ class Metrics:
         self.breakers_open = Gauge(
             "hub_breakers_open", "Inboxes whose provider is given a rest.", ["channel"], registry=r
         )
+
+
+# --- insight: not counted as it happens, but read off its rows at each scrape -----------------------------------
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+FIRST_RESPONSE = (
+    *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR),
+    *(_DAY, 2 * _DAY, 3 * _DAY, 5 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY),
+)
+"""Bounds of the first response, in seconds."""
+
+COUNTED = {
+    "received": "Messages of citizens.",
+    "needing_none": "Messages that needed no answer.",
+    "answered": "Messages that were answered.",
+    "unanswered": "Messages whose conversation was closed without an answer to them.",
+    "moved_in": "Unanswered messages that came from another department.",
+    "moved_out": "Unanswered messages that went to another department.",
+    "worklisted": "Messages whose answer did not arrive: they were handed to people.",
+    "opened": "Conversations that began.",
+    "reopened": "Conversations that began again.",
+    "closed": "Conversations that ended.",
+    "replies": "Answers that were granted.",
+    "refused": "Commands and answers that were refused.",
+}
+"""What insight counts: `hub_insight_<name>_total`."""
+
+
+def open_conversations() -> GaugeMetricFamily:
+    """Return the number of open conversations."""
+    return GaugeMetricFamily("hub_open_conversations", "Open conversations.", labels=["tenant", "department"])
+
+
+def oldest_unanswered() -> GaugeMetricFamily:
+    """Return the age of the oldest message that nobody answered; 0 when there is none."""
+    return GaugeMetricFamily(
+        "hub_oldest_unanswered_seconds", "Age of the oldest unanswered message.", labels=["tenant", "department"]
+    )
+
+
+def first_response() -> HistogramMetricFamily:
+    """Return how long citizens waited for the first answer, by the wall clock."""
+    return HistogramMetricFamily(
+        "hub_first_response_seconds",
+        "From the oldest unanswered message to the first answer in a conversation.",
+        labels=["tenant", "department", "channel"],
+    )
+
+
+def counted(name: str) -> CounterMetricFamily:
+    """Return one of COUNTED."""
+    return CounterMetricFamily(f"hub_insight_{name}", COUNTED[name], labels=["tenant", "department", "channel"])
