@@ -175,6 +175,14 @@ async def test_records_that_were_next_and_are_gone_stop_it(rig: KafkaRig) -> Non
     assert "offset 1 is to be read next, and the log holds 2 to 3" in await rig.gave_up()
 
 
+async def test_records_that_vanish_while_it_reads_stop_it(rig: KafkaRig) -> None:
+    await rig.serve()
+    await receive(rig, message("0"))
+    await rig.settle()
+    rig.loops[0][0]._consumer.seek(TopicPartition(rig.names.inbound, home(rig)), 1000)
+    assert "records that were to be read next are gone from the log" in await rig.gave_up()
+
+
 async def test_content_that_is_too_old_goes_out_without(rig: KafkaRig) -> None:
     await rig.serve()
     await receive(rig, message("0"), message("1"))

@@ -43,6 +43,14 @@ def test_batches_hold_every_line_once_in_order_and_stay_below_the_limit(drawn: l
         assert all(sum(map(size, batch)) <= MAX_BATCH for batch in batches)
 
 
+def test_what_our_events_need_beside_their_value_is_counted_generously() -> None:
+    data = RecordSetAside(origin=Origin(topic="inbound"), reason="r", raw="")
+    event = CloudEvent("i" * 200, source_of(OIN), THEN, data, sequence="1" * 20, traceparent="t" * 55)
+    line = Encoder().line(Outgoing("dead-letters", "k" * 200, "k", event))
+    headers = sum(len(name) + len(value) + 6 for name, value in line.headers)
+    assert size(line) >= len(line.key) + len(line.value or b"") + headers + 24
+
+
 def letter(raw: str) -> Outgoing:
     data = RecordSetAside(origin=Origin(topic="inbound"), reason="r", raw=raw)
     return Outgoing("dead-letters", "k", "k", CloudEvent("1", source_of(OIN), THEN, data))

@@ -2,7 +2,7 @@
 
 Rebalancing is eager: *revoked* takes everything from everyone, and only *assigned* tells what was lost. So revoked
 holds every number until its batch in hand is done, and assigned, without one await in it, lets go of what is
-another's now and has the rest read on (facts/kafka.md, section 8).
+another's now and has the rest read on.
 """
 
 from __future__ import annotations

@@ -14,11 +14,16 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
+from aiokafka.producer import sender
 
 from services.runtime.bus.batches import MAX_BATCH, by_partition, cut
 from services.runtime.bus.connection import Closing, closed, heard, started
 from services.runtime.bus.plan import Plan
 from services.runtime.bus.seat import BeginAnew, Line, Raw
+
+sender.BACKOFF_OVERRIDE = 0.005
+"""Seconds that aiokafka waits when the former transaction's markers are still under way. Its own 20 ms were measured
+to cost a third of the latency at 200 messages a second (p50 30 ms, with this 18)."""
 
 
 class Asker:

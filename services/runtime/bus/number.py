@@ -152,7 +152,8 @@ class Number:
     def time(self) -> datetime | None:
         """Return up to when nothing is unread: the log time of the oldest unread record, or of the last pulse.
 
-        None when that is not known yet. See design, section 4: time is an event.
+        None when that is not known yet. After an outage no watchdog may overtake the receipts that wait, so what
+        is told as the time follows the input, not the clock.
         """
         bounds = [self._bound(each) for each in self.inputs.values()]
         known = [bound for bound in bounds if bound is not None]

@@ -23,7 +23,7 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things may take, seconds. The defaults were measured together (facts/kafka.md, sections 7 and 8)."""
+    """How long things may take, seconds. The defaults were measured together, on Kafka 4.3.1."""
 
     session: float = 15.0
     """A replica that is silent for so long loses its numbers."""
@@ -181,7 +181,7 @@ class Ownership:
         return state, await self._start(state)
 
     async def _whole(self) -> None:
-        """See to it that no transaction hangs in our changelogs (facts/kafka.md, section 8)."""
+        """See to it that no transaction hangs in our changelogs; see KafkaSeat.heal."""
         topics = changelogs(self._around.tables)
         if not await self._torn(topics):
             return

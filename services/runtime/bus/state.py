@@ -7,7 +7,7 @@ marks lie in tables of their own. Rows of a table that this version does not kno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from itertools import takewhile
@@ -26,8 +26,6 @@ MARKS = "hub"
 """What the bus itself remembers: offsets, the day of the last sign of life."""
 
 _Rows = dict[str, Any]
-_MILLISECOND = timedelta(milliseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class KeyedState:
@@ -179,8 +177,8 @@ class KeyedState:
         return Line(self._topics[table], self._number, f"{table}/{key}".encode(), self._encode(table, key), [])
 
     def _seen_line(self, name: str) -> Line:
-        at = (self._seen[name] - _EPOCH) // _MILLISECOND
-        return Line(cast("str", self._declared.seen), self._number, name.encode(), str(at).encode(), [])
+        milliseconds = int(self._seen[name].timestamp() * 1000)
+        return Line(cast("str", self._declared.seen), self._number, name.encode(), b"%d" % milliseconds, [])
 
     def _encode(self, table: str, key: str) -> bytes | None:
         row = self._rows[table].get(key)
@@ -193,7 +191,7 @@ class KeyedState:
 
     def _load_seen(self, name: str, value: bytes | None) -> None:
         if value is not None:
-            self._seen[name] = _EPOCH + int(value) * _MILLISECOND
+            self._seen[name] = datetime.fromtimestamp(int(value) / 1000, UTC)
 
     @cached_property
     def _topics(self) -> Mapping[str, str]:
