@@ -3,10 +3,11 @@
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.kafka.broker import Broker
-from deploy.kafka.node import plan
+from deploy.kafka.node import NOTHING, plan
 from deploy.kafka.software import Say, Software, alone, cache_folder, find
 
 
@@ -20,17 +21,20 @@ def given_address() -> str | None:
     return os.environ.get("KAFKA_BOOTSTRAP") or None
 
 
-def own_broker(data: Path | None = None, *, port: int | None = None, say: Say = tell) -> Broker:
+def own_broker(
+    data: Path | None = None, *, port: int | None = None, extra: Mapping[str, str] = NOTHING, say: Say = tell
+) -> Broker:
     """Return a broker of our own, not yet started; leaving its `with` block stops it.
 
-    Without `data` it works in a folder that goes when it goes; without `port` on a free one.
+    Without `data` it works in a folder that goes when it goes; without `port` on a free one; `extra`
+    are settings other than the template's.
 
     Raises:
         KafkaMissingError: something has to be installed first.
     """
     software = prepare(say)
     folder = data or _passing_folder()
-    (node,) = plan(folder, port=port)
+    (node,) = plan(folder, port=port, extra=extra)
     return Broker(software, node, discard=None if data else folder)
 
 

@@ -4,7 +4,8 @@ import base64
 import random
 import re
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 TEMPLATE = Path(__file__).with_name("server.properties")
@@ -23,6 +24,8 @@ class Node:
     folder: Path
     cluster: str
     voters: dict[int, int]
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the broker that are to be other than the template's."""
 
     @property
     def address(self) -> str:
@@ -49,7 +52,7 @@ class Node:
         self.folder.mkdir(parents=True, exist_ok=True)
         values = self._values()
         text = re.sub(r"@(\w+)@", lambda hole: values[hole[1]], TEMPLATE.read_text())
-        self.settings.write_text(text)
+        self.settings.write_text(text + "".join(f"{name}={value}\n" for name, value in self.extra.items()))
 
     def _values(self) -> dict[str, str]:
         replicas = min(3, len(self.voters))
@@ -64,13 +67,22 @@ class Node:
         }
 
 
-def plan(folder: Path, *, brokers: int = 1, port: int | None = None) -> tuple[Node, ...]:
-    """Plan a cluster of `brokers` in `folder`, on free ports; `port` fixes the first broker's."""
+NOTHING: Mapping[str, str] = {}
+
+
+def plan(
+    folder: Path, *, brokers: int = 1, port: int | None = None, extra: Mapping[str, str] = NOTHING
+) -> tuple[Node, ...]:
+    """Plan a cluster of `brokers` in `folder`, on free ports; `port` fixes the first broker's.
+
+    `extra` are settings of every broker that are to be other than the template's: in a file of properties the last
+    line wins.
+    """
     controllers = free_ports(brokers)
     ports = [port or free_ports(1)[0], *free_ports(brokers - 1)]
     voters = dict(enumerate(controllers, start=1))
     cluster = _name_kept_in(folder / "1") or _new_name()
-    return tuple(Node(node, ports[node - 1], folder / str(node), cluster, voters) for node in voters)
+    return tuple(Node(node, ports[node - 1], folder / str(node), cluster, voters, extra) for node in voters)
 
 
 def _name_kept_in(folder: Path) -> str | None:
