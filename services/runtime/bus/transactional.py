@@ -65,8 +65,9 @@ class Transactional:
         while not number.held and (number.unread or number.due):
             if number.unread:
                 await self._batch(number)
-            if number.beat():
+            if number.due:
                 await self._tick(number)
+                number.beat()  # only now: whoever waits until nothing is due waits for its commit too
 
     # --- a batch ---
 
