@@ -1,5 +1,6 @@
 """Reading a taxonomy from YAML: whole and right, or refused with every mistake, its line, and how to mend it."""
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from services.classification.taxonomy import Taxonomy
 DEFAULT = "taxonomy.yaml"
 
 
+@cache
 def default_taxonomy() -> Taxonomy:
-    """The taxonomy that comes with the hub."""
+    """The taxonomy that comes with the hub: one for all who use it, since its lexicon takes some 30 MiB."""
     return read_taxonomy(resources.files("services.classification").joinpath(DEFAULT).read_text("utf-8"), DEFAULT)
 
 
