@@ -65,6 +65,13 @@ def test_a_second_answer_that_is_granted(town: Town, agent: str, more: dict[str,
     assert len(town.all(e.FactReplyAccepted)) == 2
 
 
+def test_a_department_that_names_no_employees_may_have_two_who_answer(town: Town) -> None:
+    conversation, nobody = asked(town), author("public-space").model_copy(update={"agent": None})
+    town.reply(conversation, by=nobody)
+    town.reply(conversation, by=nobody)
+    assert town.last(e.ReplyRefused).why is Refusal.ANSWERED_ALREADY
+
+
 def test_the_same_command_twice_is_one_answer(town: Town) -> None:
     conversation = asked(town)
     for _ in range(3):
