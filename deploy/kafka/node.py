@@ -25,7 +25,7 @@ class Node:
     cluster: str
     voters: dict[int, int]
     extra: Mapping[str, str] = field(default_factory=dict)
-    """Settings of the broker that are to be other than the template's."""
+    """Settings of the broker that are to be other than the template's; they may have its holes."""
 
     @property
     def address(self) -> str:
@@ -51,8 +51,8 @@ class Node:
         """Fill in the template; the folder is made when it is not there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         values = self._values()
-        text = re.sub(r"@(\w+)@", lambda hole: values[hole[1]], TEMPLATE.read_text())
-        self.settings.write_text(text + "".join(f"{name}={value}\n" for name, value in self.extra.items()))
+        text = TEMPLATE.read_text() + "".join(f"{name}={value}\n" for name, value in self.extra.items())
+        self.settings.write_text(re.sub(r"@(\w+)@", lambda hole: values[hole[1]], text))
 
     def _values(self) -> dict[str, str]:
         replicas = min(3, len(self.voters))
