@@ -1,9 +1,10 @@
-"""The account: every message of a citizen is somewhere, and every reply has a fate. Pure: facts in, figures out."""
+"""The account: every message of a citizen is somewhere, and every reply has a fate. Pure: events in, figures out."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from schemas.cloudevents import CloudEvent
@@ -20,15 +21,21 @@ from schemas.events import (
     FactReplyAccepted,
     FactWorklisted,
     MessageReceived,
-    RecordSetAside,
     ReplyRefused,
     ReplyRequested,
 )
+from schemas.ids import derived
+
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Account:
-    """The figures of one tenant. Messages: received = answered + closed + needing none + people's + open."""
+    """The figures of one tenant.
+
+    Messages: received = answered + open + closed + needing none + people's + set aside + under way.
+    Replies: requested = granted (by how far they are) + refused + set aside + under way.
+    """
 
     tenant: str
     received: int
@@ -50,19 +57,22 @@ class Account:
     replies: Mapping[str, int]
     """Replies granted, by how far they are."""
     commands_refused: int
+    under_way: int = 0
+    """Messages taken in that the router did not come to yet."""
+    requests_set_aside: int = 0
+    requests_under_way: int = 0
 
     @property
     def missing(self) -> int:
         """Messages that are nowhere: anything but 0 is a fault."""
-        known = (
-            self.set_aside + self.answered + sum(self.closed.values()) + self.needing_none + self.peoples + self.open
-        )
-        return self.received - known
+        ended = self.answered + sum(self.closed.values()) + self.needing_none + self.peoples
+        return self.received - ended - self.open - self.set_aside - self.under_way
 
     @property
     def replies_missing(self) -> int:
-        """Replies that were neither granted nor refused."""
-        return self.requested - self.refused - sum(self.replies.values())
+        """Replies that were neither granted nor refused: anything but 0 is a fault."""
+        known = self.refused + sum(self.replies.values()) + self.requests_set_aside
+        return self.requested - known - self.requests_under_way
 
 
 @dataclass
@@ -72,17 +82,22 @@ class Ledger:
     tenant: str
     _seen: set[tuple[str, str]] = field(default_factory=set)
     _received: set[str] = field(default_factory=set)
-    _set_aside: set[str] = field(default_factory=set)
+    _handled: set[str] = field(default_factory=set)
     _waiting: Counter[str] = field(default_factory=Counter)
     _figures: Counter[str] = field(default_factory=Counter)
     _closed: Counter[str] = field(default_factory=Counter)
     _statuses: dict[str, str] = field(default_factory=dict)
+    _asked: dict[str, str] = field(default_factory=dict)
+    """The command by the reply that it asks for."""
+    _refused: set[str] = field(default_factory=set)
 
     def take(self, event: CloudEvent) -> None:
         """Take in one event of any topic."""
         if (event.source, event.id) in self._seen:
             return
         self._seen.add((event.source, event.id))
+        if isinstance(event.data, ReplyRequested):
+            self._asked[derived(event.source, event.id)] = event.id
         self._count(event.data)
 
     def _count(self, data: Event) -> None:  # noqa: C901 - a table of events, one line each
@@ -90,8 +105,7 @@ class Ledger:
             case MessageReceived():
                 self._received.add(data.message)
             case FactMessageReceived():
-                self._figures["needing_none"] += not data.needs_answer
-                self._waiting[data.conversation] += data.needs_answer
+                self._take_in(data)
             case FactReplyAccepted():
                 self._figures["answered"] += data.answered
                 self._waiting[data.conversation] -= data.answered
@@ -106,18 +120,17 @@ class Ledger:
                 self._statuses.setdefault(reply, DeliveryStatus.QUEUED)
             case FactDeliveryChanged():
                 self._statuses[data.reply] = data.status
-            case ReplyRequested():
-                self._figures["requested"] += 1
             case ReplyRefused():
-                self._figures["refused"] += 1
+                self._refused.add(data.command)
             case CommandRefused():
                 self._figures["commands_refused"] += 1
             case _:
                 pass
 
-    def set_aside(self, message: str) -> None:
-        """Note that the record of this message became a dead letter."""
-        self._set_aside.add(message)
+    def _take_in(self, data: FactMessageReceived) -> None:
+        self._handled.add(data.message)
+        self._figures["needing_none"] += not data.needs_answer
+        self._waiting[data.conversation] += data.needs_answer
 
     def _move(self, data: FactMessageMoved) -> None:
         self._figures["moved"] += 1
@@ -130,24 +143,33 @@ class Ledger:
         """Conversations in which more was answered than was asked."""
         return sorted(conversation for conversation, waiting in self._waiting.items() if waiting < 0)
 
-    def account(self) -> Account:
-        """Return the figures."""
+    def account(self, aside: AbstractSet[str] = _NONE, under_way: AbstractSet[str] = _NONE) -> Account:
+        """Return the figures. Given are ids of messages and commands that became dead letters, or still wait."""
+        unhandled = self._received - self._handled
+        requests = {command for reply, command in self._asked.items() if reply not in self._statuses} - self._refused
         figures = self._figures
         return Account(
             tenant=self.tenant,
-            received=len(self._received),
-            set_aside=len(self._set_aside & self._received),
+            received=len(self._received | self._handled),
+            set_aside=len(unhandled & aside),
             answered=figures["answered"] - figures["peoples"],
-            closed=dict(self._closed),
+            closed={reason: count for reason, count in self._closed.items() if count},
             needing_none=figures["needing_none"],
             peoples=figures["peoples"],
             open=sum(self._waiting.values()),
             moved=figures["moved"],
-            requested=figures["requested"],
-            refused=figures["refused"],
+            requested=self._requested(),
+            refused=len(self._refused),
             replies=dict(Counter(self._statuses.values())),
             commands_refused=figures["commands_refused"],
+            under_way=len(unhandled & under_way - aside),
+            requests_set_aside=len(requests & aside),
+            requests_under_way=len(requests & under_way - aside),
         )
+
+    def _requested(self) -> int:
+        """Histories are kept for longer than what was asked: what was granted or refused was asked for."""
+        return len(self._asked.keys() | self._statuses.keys()) + len(self._refused - set(self._asked.values()))
 
 
 class Accounts:
@@ -157,22 +179,15 @@ class Accounts:
         self._ledgers: dict[str, Ledger] = {}
 
     def take(self, event: CloudEvent) -> None:
-        """Take in one event."""
+        """Take in one event; what belongs to nobody counts nowhere."""
         tenant = event.data.tenant
-        if tenant and not isinstance(event.data, RecordSetAside):
-            self._ledger(tenant).take(event)
+        if tenant:
+            self._ledgers.setdefault(tenant, Ledger(tenant)).take(event)
 
-    def set_aside(self, tenant: str, message: str) -> None:
-        """Note that the record of this message became a dead letter."""
-        self._ledger(tenant).set_aside(message)
-
-    def all(self) -> list[Account]:
-        """Return the figures of every tenant that has any."""
-        return [self._ledgers[tenant].account() for tenant in sorted(self._ledgers)]
+    def all(self, aside: AbstractSet[str] = _NONE, under_way: AbstractSet[str] = _NONE) -> list[Account]:
+        """Return the figures of every tenant that has any; see Ledger.account."""
+        return [self._ledgers[tenant].account(aside, under_way) for tenant in sorted(self._ledgers)]
 
     def overdrawn(self) -> list[str]:
         """Conversations in which more was answered than was asked."""
         return [conversation for ledger in self._ledgers.values() for conversation in ledger.overdrawn]
-
-    def _ledger(self, tenant: str) -> Ledger:
-        return self._ledgers.setdefault(tenant, Ledger(tenant))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
+from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from services.runtime.process.settings import KafkaSettings
@@ -13,6 +14,9 @@ from services.runtime.process.stop import bounded
 
 STOP = 5.0
 """Seconds that a client may take to end."""
+
+BROKER_ERRORS = (KafkaError, TimeoutError, OSError)
+"""What a client raises when the broker is away, or refuses us."""
 
 Connection = Mapping[str, Any]
 """Arguments that every client of aiokafka takes."""
