@@ -15,6 +15,7 @@ from services.ingest.attachments import Attachments
 from services.runtime.bus.handler import Outgoing
 from services.runtime.bus.producer import Publishes
 from services.runtime.bus.seat import NotDurable
+from services.runtime.process import crash
 from services.runtime.process.log import get_logger
 
 log = get_logger()
@@ -46,7 +47,9 @@ class Door:
         if not files:
             return
         try:
+            crash.here("ingest.before_files")
             await self._attachments.keep(files)
+            crash.here("ingest.after_files")
         except OSError as error:
             log.exception("attachment_not_kept", count=len(files))
             raise NotKept from error
@@ -55,7 +58,9 @@ class Door:
         if not outgoing:
             return
         try:
+            crash.here("ingest.before_publish")
             await self._bus.publish(outgoing)
+            crash.here("ingest.after_publish")
         except NotDurable as error:
             log.warning("records_not_kept", count=len(outgoing))
             raise NotKept from error

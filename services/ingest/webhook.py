@@ -15,6 +15,7 @@ from services.ingest.body import BodyLimits, Gone, TooLarge, TooSlow, Unread, re
 from services.ingest.counts import Counts
 from services.ingest.intake import Intake, refused
 from services.ingest.receive import Reception
+from services.runtime.process import crash
 
 PREFIX = "/webhooks/"
 NO_CHANNEL = "none"
@@ -69,6 +70,7 @@ class Webhooks:
         self._counts.ended(ending.channel, ending.outcome)
         if ending.answer is not None:
             await ending.answer.send(send)
+            crash.here("ingest.after_answer")
 
     async def _serve(self, scope: Scope, receive: Receive) -> Ending:
         hook = self._hooks.get(scope["path"])

@@ -14,6 +14,7 @@ from services.channels.base import SendError, Sent
 from services.responder.gate import Gates
 from services.responder.ledger import Found, NotBegun, Start
 from services.responder.rows import Content, Ticket
+from services.runtime.process import crash
 from services.runtime.process.clock import Clock
 from services.runtime.process.metrics import Metrics
 
@@ -92,7 +93,9 @@ class Calls:
     async def _make(self, call: Call, since: float) -> None:
         if await self._moment(call.start) and self._clock.boottime() - since <= self._late:
             call.began = self._clock.monotonic()
+            crash.here("responder.before_call")
             call.found = await self._deliver(call.start)
+            crash.here("responder.after_call")
             self._count(call, self._clock.monotonic() - call.began)
         else:
             call.found = NotBegun()

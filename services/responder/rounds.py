@@ -8,7 +8,7 @@ that was stopped in between must not call after another has taken over (design, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.channels.base import Http, SendError, Sent
@@ -28,6 +28,7 @@ from services.runtime.bus.metrics import BusMetrics
 from services.runtime.bus.number import Number
 from services.runtime.bus.seat import Line
 from services.runtime.bus.ticks import signs_of_life
+from services.runtime.process import crash
 from services.runtime.process.clock import Clock
 from services.runtime.process.metrics import Metrics
 
@@ -111,7 +112,9 @@ class Rounds:
         starts = [] if self._resting(number) else list(ledger.starts(now))
         lines: list[Line | Outgoing] = [*self._signs(number, now), *taken.letters, *self._written(number, ledger, now)]
         if lines or taken.records or number.state.changed:
+            _passed("responder.before_outcome", over)
             await self._commit(number, starts, lines)
+            _passed("responder.after_started", starts)
         self._calls.forget(over)
         self._calls.begin(starts, since)
         self._show(ledger, taken, self._around.clock.boottime() - since)
@@ -202,3 +205,9 @@ class Rounds:
 
     def _now(self) -> Now:
         return Now(self._around.clock.now(), self._around.clock.monotonic())
+
+
+def _passed(point: str, moved: Sequence[object]) -> None:
+    """Say that a point of crash.py is passed by something."""
+    if moved:
+        crash.here(point)

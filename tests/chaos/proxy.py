@@ -22,11 +22,10 @@ class Line:
     def cut(self) -> None:
         """Reset it: both ends hear of it at once."""
         for end in (self.client, self.server):
-            taken = end.get_extra_info("socket")
-            if taken is not None:
-                with suppress(OSError):
-                    taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            end.transport.abort()
+            if not end.is_closing():
+                taken = end.get_extra_info("socket")
+                taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.transport.abort()
 
 
 @dataclass
@@ -89,6 +88,8 @@ class Proxy:
                     await asyncio.sleep(self.latency)
                 if line.silent:
                     continue
+                if writer.is_closing():
+                    return
                 writer.write(data)
                 await writer.drain()
         if not line.silent:

@@ -20,6 +20,7 @@ from services.runtime.bus.batches import MAX_BATCH, by_partition, cut
 from services.runtime.bus.connection import Closing, closed, heard, started
 from services.runtime.bus.plan import Plan
 from services.runtime.bus.seat import BeginAnew, Line, Raw
+from services.runtime.process import crash
 
 sender.BACKOFF_OVERRIDE = 0.005
 """Seconds that aiokafka waits when the former transaction's markers are still under way. Its own 20 ms were measured
@@ -81,7 +82,9 @@ class KafkaSeat:
         )
         self._producer = producer
         async with asyncio.timeout(self._plan.timing.begin):
+            crash.here("bus.before_fence")
             await producer.start()
+            crash.here("bus.after_fence")
 
     async def committed(self) -> dict[str, int]:
         """Return the group's offsets of our inputs."""
@@ -125,10 +128,14 @@ class KafkaSeat:
         """Write lines, then offsets, in one transaction (beside each other the broker was seen to stumble)."""
         producer = self._producing()
         async with asyncio.timeout(self._plan.timing.commit):
+            crash.here("bus.before_commit")
             await producer.begin_transaction()
             await _written(producer, lines)
+            crash.here("bus.after_lines")
             await producer.send_offsets_to_transaction(self._placed(offsets), self._plan.group)
+            crash.here("bus.after_offsets")
             await producer.commit_transaction()
+            crash.here("bus.after_commit")
 
     async def find(self, topic: str, offset: int) -> Raw | None:
         """Read one record again, with a consumer that is kept at hand for the next one."""
@@ -140,6 +147,7 @@ class KafkaSeat:
                 record: Raw = await consumer.getone(place)
             except OffsetOutOfRangeError:
                 return None
+        crash.here("bus.after_find")
         return record if record.offset == offset else None
 
     def seek(self, offsets: Mapping[str, int]) -> None:

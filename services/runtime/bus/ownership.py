@@ -14,6 +14,7 @@ from services.runtime.bus.number import OFFSETS, Lag, Number, Pulse
 from services.runtime.bus.seat import GiveUp, Raw, Seat
 from services.runtime.bus.state import KeyedState, changelogs
 from services.runtime.bus.work import Work
+from services.runtime.process import crash
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger, places
 from services.runtime.process.stop import bounded
@@ -146,6 +147,7 @@ class Ownership:
         began = self._around.clock.monotonic()
         await self._seat.fence()
         state, start = await self._rebuilt()
+        crash.here("bus.after_rebuild")
         self._around.metrics.rebuilt(self._around.clock.monotonic() - began)
         await self._until_ours()
         self.number = Number(self.index, self._seat, state, start, self._around.encoder)
@@ -173,6 +175,7 @@ class Ownership:
 
     async def _rebuilt(self) -> tuple[KeyedState, dict[str, int]]:
         await self._whole()
+        crash.here("bus.after_whole")
         state = KeyedState(self._around.tables, self.index)
         for topic in changelogs(self._around.tables):
             async for records in self._seat.changelog(topic):
