@@ -405,12 +405,26 @@ class ConversationUnlinked(ConversationCommand):
     other: Id
 
 
+class PastEntry(Frozen):
+    """An entry of a history that outlived its conversation."""
+
+    number: int = Field(ge=1)
+    message: Id | None = None
+    """The id of the message or reply that it is; absent for anything else."""
+
+
 class ContactErased(Command):
-    """A citizen asked to be forgotten."""
+    """A citizen asked to be forgotten. It cannot be undone.
+
+    All that the hub remembers of them goes. A conversation that closed so long ago that only its history is left is
+    named by itself, with the entries to erase and the proof that stands in the first of them.
+    """
 
     TYPE: ClassVar[str] = PREFIX + "contact.erased.v1"
     conversation: Id
     """Any conversation of theirs."""
+    entries: tuple[PastEntry, ...] = Field(default=(), max_length=400)
+    proof: str | None = Field(default=None, max_length=64)
 
 
 class ChannelWithdrawn(Command):
@@ -557,6 +571,7 @@ class MessageErased(Event):
     TYPE: ClassVar[str] = PREFIX + "message.erased.v1"
     conversation: Id
     message: Id
+    """Of the citizen's message, or of the reply."""
     number: int
 
 
@@ -628,6 +643,8 @@ class EntryRecorded(Event):
     """A note, or why it was moved or closed."""
     to_department: Slug | None = None
     status: DeliveryStatus | None = None
+    proof: str | None = None
+    """In the first entry: shows, when this history is to be erased, that it is this municipality's."""
 
 
 # --- facts: what happened, without content -------------------------------------------------------------------

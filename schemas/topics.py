@@ -59,10 +59,13 @@ class Topic:
         return {"cleanup.policy": self.cleanup.value, "max.message.bytes": str(1_000_000)} | keep | dict(self.config)
 
 
+DAY_MS = str(86_400_000)
+_CONTENT = {"segment.ms": DAY_MS}
+"""A segment goes as a whole, when its last record is old enough: long ones would keep words for longer than we say."""
 _CHANGELOG = {
     "segment.bytes": str(16 * 2**20),
     "min.cleanable.dirty.ratio": "0.2",
-    "max.compaction.lag.ms": str(86_400_000),
+    "max.compaction.lag.ms": DAY_MS,
 }
 _CITIZENS: tuple[type[Event], ...] = (
     e.MessageReceived,
@@ -96,6 +99,7 @@ INBOUND = Topic(
     keep=CONTENT,
     cleanup=Cleanup.DELETE,
     why="All that can change a conversation from outside, in the one order in which the router takes it.",
+    config=_CONTENT,
 )
 OUTCOMES = Topic(
     name="outcomes",
@@ -108,6 +112,7 @@ OUTCOMES = Topic(
     keep=CONTENT,
     cleanup=Cleanup.DELETE,
     why="What became of each attempt at a reply, part by part.",
+    config=_CONTENT,
 )
 DEPARTMENT = Topic(
     name="department.{tenant}.{department}",
@@ -135,6 +140,7 @@ DEPARTMENT = Topic(
     keep=CONTENT,
     cleanup=Cleanup.DELETE,
     why="All that one department must know, in order. No other municipality or department can read it.",
+    config=_CONTENT,
 )
 OUTBOX = Topic(
     name="outbox",
@@ -147,6 +153,7 @@ OUTBOX = Topic(
     keep=CONTENT,
     cleanup=Cleanup.DELETE,
     why="Answers to deliver, each with all that delivery needs.",
+    config=_CONTENT,
 )
 OUTBOX_BULK = Topic(
     name="outbox.bulk",
@@ -159,6 +166,7 @@ OUTBOX_BULK = Topic(
     keep=CONTENT,
     cleanup=Cleanup.DELETE,
     why="Notices to many: they wait for the answers to single people.",
+    config=_CONTENT,
 )
 ENTRIES = Topic(
     name="entries",
@@ -171,7 +179,19 @@ ENTRIES = Topic(
     keep=None,
     cleanup=Cleanup.COMPACT,
     why="The history of every conversation, line by line; a tombstone erases one.",
-    config={"max.compaction.lag.ms": str(86_400_000)},
+    config={"max.compaction.lag.ms": DAY_MS},
+)
+ERASED = Topic(
+    name="erased",
+    key="message id",
+    home=Home.TENANT,
+    carries=(e.MessageErased, e.HubTicked),
+    writers=("router",),
+    readers=("ingest", "desk", "archive"),
+    partitions=NUMBERS,
+    keep=7 * 365 * DAYS,
+    cleanup=Cleanup.DELETE,
+    why="Which messages were erased, for all who keep a copy, files among them; also for a copy that is put back.",
 )
 FACTS = Topic(
     name="facts",
@@ -196,6 +216,7 @@ DEAD_LETTERS = Topic(
     keep=CONTENT,
     cleanup=Cleanup.DELETE,
     why="What could not be handled, raw, with the reason; and the marks of what was put back.",
+    config=_CONTENT,
 )
 CHANNELS = Topic(
     name="channels",
@@ -233,7 +254,7 @@ ROUTER_SEEN = Topic(
     keep=9 * DAYS,
     cleanup=Cleanup.DELETE,
     why="Ids already handled: providers redeliver for up to 7 days.",
-    config={"segment.ms": str(86_400_000)},
+    config={"segment.ms": DAY_MS},
 )
 RESPONDER_STATE = Topic(
     name="responder.state",
@@ -282,6 +303,7 @@ TOPICS: tuple[Topic, ...] = (
     OUTBOX,
     OUTBOX_BULK,
     ENTRIES,
+    ERASED,
     FACTS,
     DEAD_LETTERS,
     CHANNELS,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.topics import CHANNELS, DEAD_LETTERS, DEPARTMENT, ENTRIES, FACTS, INBOUND, OUTBOX, OUTBOX_BULK, expand
+from schemas.topics import (
+    CHANNELS,
+    DEAD_LETTERS,
+    DEPARTMENT,
+    ENTRIES,
+    ERASED,
+    FACTS,
+    INBOUND,
+    OUTBOX,
+    OUTBOX_BULK,
+    expand,
+)
 from services.classification.reading import default_taxonomy, load_taxonomy
 from services.classification.taxonomy import Taxonomy
 from services.router.handler import Router
@@ -25,7 +36,7 @@ from services.runtime.process.stop import Stop, bounded
 from services.runtime.process.tenants import Tenant, Tenants
 
 SERVICE = "router"
-_SHARED = (INBOUND, ENTRIES, FACTS, OUTBOX, OUTBOX_BULK, CHANNELS, DEAD_LETTERS)
+_SHARED = (INBOUND, ENTRIES, ERASED, FACTS, OUTBOX, OUTBOX_BULK, CHANNELS, DEAD_LETTERS)
 log = get_logger()
 
 

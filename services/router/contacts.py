@@ -90,6 +90,13 @@ def remove_conversation(turn: Turn, contact: str, conversation: str) -> None:
         _forget(turn, contact, row)
 
 
+def forget(turn: Turn, contact: str) -> None:
+    """Let go of a contact, with all addresses: whoever writes from one of them is new."""
+    row = turn.state.get(CONTACTS, contact)
+    if row is not None:
+        _forget(turn, contact, row)
+
+
 def key_of(turn: Turn, address: Address) -> str:
     """Return the key that stands for an address."""
     return turn.pseudonym("address", address.kind, address.value)

@@ -24,11 +24,22 @@ FORGET, IDLE = "forget/", "idle/"
 
 
 def get(turn: Turn, conversation: str) -> Conversation | None:
-    """Return a conversation of this tenant; the one it was merged into when it was."""
+    """Return a conversation of this tenant; the one it was merged into when it was. What was erased is not known."""
     row = turn.state.get(CONVERSATIONS, conversation)
-    if row is None or row.tenant != turn.oin:
+    if row is None or row.tenant != turn.oin or row.closing is Closing.ERASED:
         return None
     return get(turn, row.merged_into) if row.merged_into else row
+
+
+def moved_to(conversation: Conversation, department: str) -> dict[str, object]:
+    """Return what changes when another department gets it."""
+    before = dict.fromkeys((*conversation.before, conversation.department))
+    return {
+        "department": department,
+        "before": tuple(each for each in before if each != department),
+        "routing": conversation.routing + 1,
+        "claimed_by": None,
+    }
 
 
 def change(turn: Turn, conversation: Conversation, **changes: object) -> Conversation:

@@ -9,13 +9,13 @@ from typing import Any
 from schemas import events as e
 from schemas.ids import derived
 from schemas.topics import INBOUND, OUTCOMES
-from services.router import answer, commands, contacts, echoes, facts, reworded, route, settle, tick
+from services.router import answer, commands, contacts, echoes, erasure, facts, reworded, route, settle, tick
 from services.router.turn import Served, Turn
 from services.runtime.bus.handler import Outgoing, Poison, Record, State
 from services.runtime.process.metrics import Metrics
 
 _OUTCOMES = (e.ReplySent, e.ReplyFailed, e.ReplyUnknown, e.ReplyCancelled)
-_OTHER_COMMANDS = tuple(command for command in e.COMMANDS.values() if command is not e.ReplyRequested)
+_OTHER_COMMANDS = tuple(each for each in e.COMMANDS.values() if each not in (e.ReplyRequested, e.ContactErased))
 
 NumberOf = Callable[[str], int]
 """Which partition number a tenant lives in."""
@@ -96,6 +96,7 @@ _RULES: dict[type[e.Event], _Rule] = {
     e.AddressLinked: lambda turn, _record, data: contacts.link(turn, data),
     e.AccountChanged: lambda turn, record, data: facts.restricted(turn, data.via, record.event.id),
     e.ReplyRequested: lambda turn, record, data: answer.requested(turn, record.event.source, data),
+    e.ContactErased: lambda turn, _record, data: erasure.requested(turn, data),
 }
 _RULES |= {command: lambda turn, _record, data: commands.requested(turn, data) for command in _OTHER_COMMANDS}
 _RULES |= {outcome: lambda turn, _record, data: settle.outcome(turn, data) for outcome in _OUTCOMES}

@@ -19,6 +19,7 @@ class _Where(TypedDict):
 
 
 REVOKED = "De burger heeft dit bericht ingetrokken."
+ERASED = "Gewist op verzoek van de burger."
 
 
 def message(turn: Turn, conversation: Conversation, number: int, received: MessageReceived) -> None:
@@ -57,6 +58,22 @@ def changed(turn: Turn, conversation: Conversation, number: int, line: Line, par
     )
 
 
+def erased(turn: Turn, conversation: Conversation, number: int, line: Line) -> None:
+    """Record in the place of an entry that it was erased."""
+    turn.write(
+        EntryRecorded(
+            **_where(conversation, number),
+            kind=line.kind,
+            at=line.at,
+            department=conversation.department,
+            author=line.author,
+            message=line.taken.message if line.taken else None,
+            reply=line.reply,
+            text=ERASED,
+        )
+    )
+
+
 def moved_in(turn: Turn, conversation: Conversation, number: int, taken: Taken, text: str) -> None:
     """Record that a message stands in this conversation too; its words stay where they were first recorded."""
     turn.write(
@@ -75,7 +92,9 @@ def moved_in(turn: Turn, conversation: Conversation, number: int, taken: Taken, 
 
 
 def reply(turn: Turn, conversation: Conversation, answer: Reply, status: DeliveryStatus) -> None:
-    """Record an answer, or record anew how far it got."""
+    """Record an answer, or record anew how far it got; one without its words was erased, and its line with it."""
+    if answer.erased:
+        return
     turn.write(
         EntryRecorded(
             **_where(conversation, answer.number),

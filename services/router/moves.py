@@ -44,11 +44,9 @@ def move(turn: Turn, conversation: Conversation, wanted: Wanted) -> Conversation
     row = conversations.change(
         turn,
         conversation,
-        department=wanted.department,
-        routing=conversation.routing + 1,
         last=conversation.last + 1,
         last_at=turn.now,
-        claimed_by=None,
+        **conversations.moved_to(conversation, wanted.department),
     )
     turn.tell(before, row.id, _reassigned(turn, row, before, wanted, numbers), about=row.last)
     _tell_note(turn, row, before, wanted)

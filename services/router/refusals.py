@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.events import Author, Command, CommandRefused, ConversationCommand, Refusal, ReplyRefused, ReplyRequested
+from schemas.events import Author, Command, CommandRefused, Refusal, ReplyRefused, ReplyRequested
 from schemas.parts import AddressKind, Part
 from services.router import contacts, facts
 from services.router.tables import Conversation
@@ -123,7 +123,7 @@ def _reply_refused(turn: Turn, command: ReplyRequested, why: Refusal, said: Said
 def _command_refused(turn: Turn, command: Command, why: Refusal, said: Said) -> CommandRefused:
     return CommandRefused(
         tenant=turn.oin,
-        conversation=command.conversation if isinstance(command, ConversationCommand) else NO_CONVERSATION,
+        conversation=getattr(command, "conversation", NO_CONVERSATION),
         command=turn.cause,
         command_type=command.TYPE,
         why=why,

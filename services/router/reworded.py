@@ -12,6 +12,9 @@ from services.runtime.bus.handler import Poison
 def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
     """Tell whoever has the message now; raises Poison for a message that is not known (any more)."""
     conversation, number, line = _message(turn, event)
+    if line.taken and line.taken.erased:
+        _of_the_forgotten(event)
+        return
     if line.taken:
         taken = line.taken.model_copy(update={"at_hand": False})
         key = conversations.line_key(conversation.id, number)
@@ -19,6 +22,12 @@ def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
     told = event.model_copy(update={"conversation": conversation.id, "number": number})
     turn.tell(conversation.department, conversation.id, told, about=number)
     history.changed(turn, conversation, number, line, getattr(event, "parts", ()))
+
+
+def _of_the_forgotten(event: MessageEdited | MessageRevoked) -> None:
+    """What was erased need not be taken back; new words are set aside for people, since nothing is left to change."""
+    if isinstance(event, MessageEdited):
+        raise Poison("a change of a message that was erased")
 
 
 def _message(turn: Turn, event: MessageEdited | MessageRevoked) -> tuple[Conversation, int, Line]:

@@ -102,9 +102,7 @@ def _moved_if_clear(turn: Turn, conversation: Conversation, department: str) -> 
     if conversation.department == department:
         return conversation
     if conversation.open == 0:
-        return conversations.change(
-            turn, conversation, department=department, routing=conversation.routing + 1, claimed_by=None
-        )
+        return conversations.change(turn, conversation, **conversations.moved_to(conversation, department))
     return moves.move(turn, conversation, moves.Wanted(department, Move.HAND_OVER, HUB))
 
 

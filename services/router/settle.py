@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from schemas.events import DeliveryStatus, Outcome, ReceiptReceived, ReplyUnknown
+from schemas.events import DeliveryStatus, Outcome, Reason, ReceiptReceived, ReplyUnknown
 from schemas.ids import read_our_id
 from services.router import conversations, orphans, replies
 from services.router.status import WENT, merged
@@ -134,8 +134,17 @@ def go_on(turn: Turn, reply: Reply) -> None:
         return
     if S.FAILED in statuses or all(status in WENT for status in statuses):
         replies.end(turn, reply)
+    elif S.UNKNOWN not in statuses and reply.erased:
+        replies.end(turn, _left_unsent(turn, reply))
     elif S.UNKNOWN not in statuses:
         replies.send_again(turn, reply, statuses.index(S.QUEUED))
+
+
+def _left_unsent(turn: Turn, reply: Reply) -> Reply:
+    """Nobody wants the parts that did not go."""
+    unsent = ((part, S.FAILED) for part in range(reply.total or 0) if part not in reply.progress)
+    progress = _with(reply.progress, unsent)
+    return replies.report(turn, replies.change(turn, reply, progress=progress, reason=Reason.ERASED))
 
 
 def doubt_remains(turn: Turn, reply: Reply) -> None:

@@ -53,6 +53,8 @@ class Conversation(Frozen):
     via: Via
     """Of its last message."""
     department: str
+    before: tuple[str, ...] = ()
+    """Departments that had it earlier: they know of it too."""
     routing: int = 1
     opened_at: datetime
     last: int = 0
@@ -101,6 +103,8 @@ class Taken(Frozen):
     """It needs an answer."""
     at_hand: bool = True
     """What lies in `inbound` is what the citizen says now: neither edited nor revoked."""
+    erased: bool = False
+    """Its citizen asked to be forgotten: what was personal is gone from here."""
 
 
 class Line(Frozen):
@@ -161,6 +165,11 @@ class Reply(Frozen):
     priced: bool = False
     """The facts tell its cost."""
     externals: tuple[str, ...] = ()
+
+    @property
+    def erased(self) -> bool:
+        """Whether its words are gone, because its citizen asked to be forgotten: it is not sent any more."""
+        return not self.parts
 
 
 class Orphans(Frozen):

@@ -7,9 +7,17 @@ from datetime import datetime
 from functools import cached_property
 
 from schemas.cloudevents import CloudEvent, source_of
-from schemas.events import EntryRecorded, Event, Fact, SendCancelled, SendRequested, Versions
+from schemas.events import (
+    EntryRecorded,
+    Event,
+    Fact,
+    MessageErased,
+    SendCancelled,
+    SendRequested,
+    Versions,
+)
 from schemas.ids import derived, pseudonym
-from schemas.topics import ENTRIES, FACTS, OUTBOX, OUTBOX_BULK, department_topic
+from schemas.topics import ENTRIES, ERASED, FACTS, OUTBOX, OUTBOX_BULK, department_topic
 from services.classification.taxonomy import Taxonomy
 from services.router.policy import Policy
 from services.runtime.bus.handler import Kept, Outgoing, State
@@ -88,7 +96,22 @@ class Turn:
     def write(self, entry: EntryRecorded) -> None:
         """Write a line of the history, or write it anew."""
         key = f"{entry.conversation}/{entry.number}"
+        if entry.number == 1:
+            entry = entry.model_copy(update={"proof": self.proof(entry.conversation)})
         self.out.append(Outgoing(ENTRIES.name, key, entry.conversation, self._event(entry, key)))
+
+    def erase(self, conversation: str, number: int) -> None:
+        """Erase a line of the history: a tombstone, so that compaction takes the line itself."""
+        self.out.append(Outgoing(ENTRIES.name, f"{conversation}/{number}", conversation, None))
+
+    def proof(self, conversation: str) -> str:
+        """Return what only this municipality's router can have written into a history."""
+        return self.pseudonym("history", conversation)
+
+    def tell_stores(self, erased: MessageErased) -> None:
+        """Tell whoever keeps a copy of a message that it was erased."""
+        event = self._event(erased, ERASED.name, erased.conversation, erased.number)
+        self.out.append(Outgoing(ERASED.name, erased.message, self.oin, event))
 
     def fact(self, data: Fact, about: str | int = "") -> None:
         """Say what happened; `about` tells it from others of its kind in this turn."""

@@ -164,7 +164,6 @@ def closed(town: Town, conversation: str) -> None:
         pytest.param(closed, e.RoutingCorrected, {"department": "waste"}, Refusal.CLOSED, id="to move what is closed"),
         pytest.param(None, e.ConversationLinked, {"other": "x"}, Refusal.UNKNOWN_CONVERSATION, id="link to nothing"),
         pytest.param(None, e.ConversationUnlinked, {"other": "x"}, Refusal.UNKNOWN_CONVERSATION, id="no such link"),
-        pytest.param(None, e.ContactErased, {}, Refusal.NOT_SUPPORTED, id="forget a citizen: not yet"),
         pytest.param(
             None, e.ChannelWithdrawn, {"on": "2027-01-01T00:00:00Z"}, Refusal.NOT_SUPPORTED, id="withdraw: not yet"
         ),
