@@ -81,6 +81,12 @@ class Account(RuleBasedStateMachine):
         one, other = self.open[n % len(self.open)].id, self.open[m % len(self.open)].id
         self.town.give(e.ConversationLinked(tenant=OIN, author=author(None), conversation=one, other=other, merge=True))
 
+    @precondition(lambda self: self.open)
+    @rule(n=pick)
+    def a_citizen_asks_to_be_forgotten(self, n: int) -> None:
+        conversation = self.open[n % len(self.open)]
+        self.town.give(e.ContactErased(tenant=OIN, author=author(None), conversation=conversation.id))
+
     @precondition(lambda self: self.in_flight)
     @rule(n=pick, how=st.sampled_from(["sent", "failed", "unknown"]))
     def the_responder_reports(self, n: int, how: str) -> None:
