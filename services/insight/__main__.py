@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def _reset() -> int:
-    return await reset(connection(KafkaSettings()))
+    return await reset(connection(KafkaSettings()), InsightSettings().reset_seconds)
 
 
 async def _run(process: ProcessSettings) -> int:

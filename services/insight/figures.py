@@ -9,7 +9,7 @@ from datetime import datetime
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from services.insight.book import Book, Conversation, Stock
+from services.insight.book import Book, Conversation
 from services.insight.counts import Counts, cumulated
 from services.runtime.process import metrics
 from services.runtime.process.clock import Clock
@@ -85,6 +85,3 @@ def _buckets(counts: Counts) -> list[tuple[str, float]]:
     below = cumulated(counts.waits, metrics.FIRST_RESPONSE)
     named = [(f"{bound:.1f}", float(n)) for bound, n in zip(metrics.FIRST_RESPONSE, below, strict=True)]
     return [*named, ("+Inf", float(counts.first_answers))]
-
-
-__all__ = ["Figures", "Stock", "oldest_by_department", "open_by_department", "waited"]

@@ -23,3 +23,5 @@ class InsightSettings(BaseSettings):
     """Histories that are read at once; more are told to come again."""
     stop_seconds: float = Field(default=2.0, gt=0)
     """How long requests may take to end when the process stops."""
+    reset_seconds: float = Field(default=25.0, gt=0)
+    """How long a reset waits for stopped replicas to leave their group, which they do when their session ends."""

@@ -9,7 +9,7 @@ from schemas.topics import DEAD_LETTERS, ENTRIES, FACTS
 from services.insight.api import build
 from services.insight.app import CHANGELOGS, Views
 from services.insight.doubles import Doubles
-from services.insight.feed import SERVICE, Feed
+from services.insight.feed import Feed
 from services.insight.figures import Figures
 from services.insight.history import Histories
 from services.insight.settings import InsightSettings
@@ -78,8 +78,7 @@ class Running:
     async def _close(self) -> None:
         self.stop.now()
         await self._http.close()
-        await bounded("faust", self._views.stop(), FAUST_STOPS_WITHIN)
-        await self._letters.stop()
+        await asyncio.gather(bounded("faust", self._views.stop(), FAUST_STOPS_WITHIN), self._letters.stop())
         await self._management.close()
         if self._watching:
             self._watching.cancel()
@@ -112,6 +111,3 @@ def check(found: Mapping[str, int]) -> None:
     ]
     if wrong:
         raise GiveUp(f"topics with a wrong number of partitions: {', '.join(wrong)}")
-
-
-__all__ = ["SERVICE", "Running", "check"]
