@@ -1,5 +1,6 @@
 """The bus without a broker keeps the contract; the flow tests lean on it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -139,3 +140,15 @@ async def test_another_kind_of_work_has_the_same_lives(rig: MemoryRig) -> None:
         str(n).encode() for n in range(15)
     )
     assert len(lives) == NUMBERS + 1
+
+
+async def test_a_number_whose_task_is_cancelled_ends(rig: MemoryRig) -> None:
+    """As asyncio does with all tasks when the process's main one ends; a life that only failed begins anew."""
+    await rig.serve()
+    await rig.settle()
+    assert rig.service
+    task = rig.service.owned[0]._task
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({task})
+    assert rig.bus.failures == []

@@ -21,6 +21,9 @@ from services.runtime.process.stop import bounded
 
 log = get_logger()
 
+LEFT = "left"
+"""Why a number's lives end without a word: it is another's, or the process ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -127,7 +130,7 @@ class Ownership:
     async def _lives(self) -> None:
         while (why := await self._one_life()) is None:
             await self._patience.pause()
-        if not self._leaving:
+        if why != LEFT:
             self._around.give_up(f"number {self.index}: {why}")
 
     async def _one_life(self) -> str | None:
@@ -137,7 +140,7 @@ class Ownership:
         except GiveUp as failure:
             return str(failure)
         except BaseException as error:  # noqa: BLE001 - a library's cancelled future too: no number dies in silence
-            return "left" if self._leaving else self._lost(error)
+            return LEFT if self._leaving or self._task.cancelling() else self._lost(error)
         finally:
             self._discard()
         return "its work came to an end by itself"
