@@ -52,7 +52,7 @@ def entry_of(send: Send, row: Row, content: Content) -> Entry:
 def row_of(entry: Entry, now: datetime) -> Row:
     """Return the row to keep of an entry: the content only while it waits."""
     waits = entry.standing is Standing.WAITING
-    return Row.model_construct(
+    return Row(
         standing=entry.standing,
         order=entry.order,
         send=entry.send,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import get_args
 
-from schemas.parts import Media, Part, Text
+from schemas.parts import MAX_TEXT, Media, Part, Text
 from services.channels.base import Limits
 from services.responder.degrade import written_out
 from services.responder.graphemes import last_cut
@@ -24,6 +24,8 @@ _MEDIA = get_args(Media)
 
 def fit(parts: Sequence[Part], limits: Limits) -> tuple[Part, ...]:
     """Return `parts` as the channel can carry them. No word is lost: what has no form there is written out as text."""
+    if all(type(part) is Text and len(part.text) <= limits.max_text for part in parts):
+        return tuple(parts)
     carried = (piece for part in parts for piece in _carried(part, limits))
     return tuple(piece for part in _joined(carried) for piece in _short_enough(part, limits))
 
@@ -37,6 +39,8 @@ def split(text: str, limit: int) -> list[str]:
     if len(text) <= limit:
         return [text]
     pieces = next(pieces for digits in count(1) if len(pieces := _numbered_room(text, limit, digits)) < 10**digits)
+    if len(pieces) == 1:
+        return pieces
     return [piece + _number(number, len(pieces)) for number, piece in enumerate(pieces, 1)]
 
 
@@ -49,7 +53,7 @@ def _carried(part: Part, limits: Limits) -> Iterator[Part]:
     if part.kind == "text" or part.kind in limits.accepts:
         yield from _with_short_caption(part, limits)
     else:
-        yield _Degraded(text=written_out(part))
+        yield _Degraded.model_construct(text=written_out(part))
 
 
 class _Degraded(Text):
@@ -62,7 +66,7 @@ def _with_short_caption(part: Part, limits: Limits) -> Iterator[Part]:
         yield part
         return
     yield part.model_copy(update={"caption": None})
-    yield Text(text=caption)
+    yield Text.model_construct(text=caption)
 
 
 def _joined(parts: Iterable[Part]) -> list[Part]:
@@ -77,10 +81,12 @@ def _joined(parts: Iterable[Part]) -> list[Part]:
 
 
 def _short_enough(part: Part, limits: Limits) -> Iterator[Part]:
-    if not isinstance(part, Text) or (type(part) is Text and len(part.text) <= limits.max_text):
+    # No piece is longer than an event may hold either: what was written out or joined was not bound by that yet.
+    longest = min(limits.max_text, MAX_TEXT)
+    if not isinstance(part, Text) or (type(part) is Text and len(part.text) <= longest):
         yield part
     else:
-        yield from (Text.model_construct(text=piece) for piece in split(part.text, limits.max_text))
+        yield from (Text(text=piece) for piece in split(part.text, longest))
 
 
 def _pieces(text: str, room: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The network for channels: services.channels.base.Http on aiohttp (a thirtieth of httpx's CPU, facts/kafka.md).
+"""The network for channels: services.channels.base.Http on aiohttp: a tenth of httpx's CPU or less.
 
 What matters is whether a failed call may have reached the provider. Connecting has a time-out of its own, shorter than
 the whole call's: so when the whole call's strikes, there was a connection, and the request may have been written.

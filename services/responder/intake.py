@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from schemas.events import Event, Reason, SendCancelled, SendRequested
+from schemas.parts import Part
 from schemas.topics import OUTBOX, OUTBOX_BULK
 from services.responder.fit import fit
-from services.responder.inboxes import Inboxes
+from services.responder.inboxes import Inboxes, Outlet
 from services.responder.ledger import Ledger, Now
 from services.responder.rows import content_of, send_of
 from services.runtime.bus.deadletters import Brake, read, set_aside
 from services.runtime.bus.handler import Outgoing, Poison
 from services.runtime.bus.number import Number
 from services.runtime.bus.seat import Raw
+from services.runtime.process.log import get_logger
+
+log = get_logger()
 
 INPUTS = (OUTBOX.name, OUTBOX_BULK.name)
 MOST_A_ROUND = 1_000
@@ -23,6 +27,7 @@ LARGEST = 400_000
 
 NO_INBOX = "inbox-not-configured"
 NO_PART = "first-part-out-of-range"
+NO_FIT = "cannot-be-fitted"
 
 
 @dataclass(slots=True)
@@ -78,14 +83,25 @@ class Intake:
 
     def _request(self, ledger: Ledger, request: SendRequested, raw: Raw, now: Now) -> None:
         outlet, bulk = self._inboxes.get(request.via.inbox), raw.topic == OUTBOX_BULK.name
-        parts = fit(request.parts, outlet.channel.limits) if outlet else request.parts
-        send = send_of(request, len(parts), bulk=bulk)
+        parts = _fitted(request, outlet) if outlet else ()
+        send = send_of(request, len(parts) or len(request.parts), bulk=bulk)
         if outlet is None:
             ledger.refuse(send, Reason.ACCOUNT, NO_INBOX)
+        elif not parts:
+            ledger.refuse(send, Reason.CONTENT, NO_FIT)
         elif request.first_part >= len(parts):
             ledger.refuse(send, Reason.CONTENT, NO_PART)
         else:
             ledger.take(send, content_of(request, parts), raw.offset, now)
+
+
+def _fitted(request: SendRequested, outlet: Outlet) -> tuple[Part, ...]:
+    """Return the parts as the channel carries them; none when that fails: one odd reply must not stop the others."""
+    try:
+        return fit(request.parts, outlet.channel.limits)
+    except Exception:
+        log.exception("reply_not_fitted", reply_id=request.reply, channel=request.via.channel)
+        return ()
 
 
 def _event(raw: Raw) -> Event:

@@ -308,4 +308,4 @@ class Ledger:
         if entry is not None:
             return row_of(entry, now.wall)
         order = self._gone.get(key)
-        return None if order is None else Row.model_construct(standing=Standing.GONE, order=order)
+        return None if order is None else Row(standing=Standing.GONE, order=order)

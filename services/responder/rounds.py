@@ -2,7 +2,7 @@
 
 Taken in, to be started, over: each is first done in the ledger, then written, and only then followed by anything. A
 call is made when the round that says "started" is written, and not when T/2 has passed since before that: a process
-that was stopped in between must not call after another has taken over (design, section 4).
+that was stopped in between must not call after another has taken over.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def key_of(reply: str, attempt: int) -> str:
 
 def send_of(request: SendRequested, parts: int, *, bulk: bool) -> Send:
     """Return what is asked, without its content."""
-    return Send.model_construct(
+    return Send(
         tenant=request.tenant,
         reply=request.reply,
         conversation=request.conversation,
@@ -109,7 +109,7 @@ def send_of(request: SendRequested, parts: int, *, bulk: bool) -> Send:
 
 def content_of(request: SendRequested, parts: tuple[Part, ...]) -> Content:
     """Return what is to be said, with its fitted parts."""
-    return Content.model_construct(
+    return Content(
         address=request.address,
         parts=parts,
         not_after=request.not_after,

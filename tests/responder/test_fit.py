@@ -3,12 +3,15 @@
 import itertools
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.events import SendRequested, Via
 from schemas.parts import (
+    MAX_TEXT,
     Address,
     AddressKind,
     Button,
@@ -99,6 +102,10 @@ def test_a_long_text_is_cut_where_it_reads_best(text: str, limit: int, pieces: l
     assert split(text, limit) == pieces
 
 
+def test_blanks_at_the_end_make_no_second_message() -> None:
+    assert split("Dag." + " " * 50, 20) == ["Dag."]
+
+
 def test_ten_pieces_or_more_leave_room_for_their_numbers() -> None:
     pieces = split("woord " * 40, 20)
     assert len(pieces) > 9
@@ -147,6 +154,30 @@ def _without_blanks(text: str) -> str:
     return re.sub(r"[ \t\r\n]", "", text)
 
 
+words = st.text(max_size=200)
+maybe = st.none() | words
+some_part = st.one_of(
+    st.builds(Text, text=words),
+    st.builds(Image, caption=maybe, filename=maybe, media_id=maybe, file=st.none(), media_type=st.none()),
+    st.builds(Document, caption=maybe, filename=maybe, media_id=maybe, file=st.none(), media_type=st.none()),
+    st.builds(Location, latitude=st.floats(-90, 90), longitude=st.floats(-180, 180), name=maybe, url=maybe),
+    st.builds(Button, text=words, description=maybe),
+    st.builds(Form, name=maybe, fields=st.dictionaries(words, words, max_size=3)),
+    st.builds(ContactCard, name=maybe, addresses=st.just(())),
+    st.builds(Reaction, emoji=words, to_external_id=words),
+    st.builds(Template, name=words, parameters=st.lists(words, max_size=3).map(tuple)),
+    st.builds(Unknown, type=words, text=maybe),
+)
+SPARSE = Limits(max_text=30)
+REQUEST = SendRequested(
+    tenant="00000001234567890000",
+    reply="r1",
+    conversation="c1",
+    via=Via(channel="paper", provider="own", inbox="meldingen"),
+    address=Address(kind=AddressKind.TEL, value="+31612345678"),
+    parts=(Text(text="Dag"),),
+    not_after=datetime(2026, 11, 24, tzinfo=UTC),
+)
 LIMITS = Limits(max_text=60, max_caption=10, accepts=frozenset({"text", "image"}))
 
 
@@ -200,6 +231,32 @@ LIMITS = Limits(max_text=60, max_caption=10, accepts=frozenset({"text", "image"}
 )
 def test_what_the_channel_cannot_carry_becomes_what_it_can(parts: list[Part], fitted: list[Part]) -> None:
     assert [part.model_dump() for part in fit(parts, LIMITS)] == [part.model_dump() for part in fitted]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(Image(caption="a" * 40_000), id="a caption as long as a book"),
+        pytest.param(Form(fields={"verhaal": "b" * 40_000}), id="a form with a book in it"),
+    ],
+)
+def test_what_is_longer_than_an_event_holds_is_split_however_much_the_channel_takes(part: Part) -> None:
+    parts = fit([Text(text="Dag"), part], Limits(max_text=100_000, max_caption=10))
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    assert max(map(len, texts)) <= MAX_TEXT
+    assert sum(text.count("a") + text.count("b") for text in texts) >= 40_000
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(parts=st.lists(some_part, min_size=1, max_size=4), limits=st.sampled_from([LIMITS, SPARSE]))
+def test_whatever_is_sent_can_be_carried_and_kept(parts: list[Part], limits: Limits) -> None:
+    fitted = fit(parts, limits)
+    assert fitted
+    assert all(part.kind in limits.accepts for part in fitted)
+    assert all(len(part.text) <= limits.max_text for part in fitted if isinstance(part, Text))
+    kept = SendRequested.model_validate_json(REQUEST.model_copy(update={"parts": fitted}).model_dump_json())
+    assert kept.parts == fitted
+    assert fit(fitted, limits) == fitted
 
 
 def test_a_text_that_grew_by_what_was_written_out_is_split_too() -> None:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from schemas.events import Outcome, PartSent, Reason, ReplyCancelled, ReplyFailed, ReplySent, ReplyUnknown
-from schemas.parts import Text
-from services.channels.base import Outbound, SendError, Sent
-from services.responder import rounds
+from schemas.parts import Part, Text
+from services.channels.base import Limits, Outbound, SendError, Sent
+from services.responder import intake, rounds
+from services.responder.fit import fit
 from services.responder.gate import Policy
 from tests.responder.rig import INBOX, Rig, cancel, goes, request
 
@@ -125,7 +126,7 @@ async def test_killed_at_any_step_nothing_is_called_twice_and_everything_has_its
 async def test_a_failed_commit_of_ours_costs_no_call_and_makes_no_doubt(
     make_rig: MakeRig, point: str, passed: int
 ) -> None:
-    """Its memory is thrown away; the results of its own calls are not (facts/kafka.md: 61 needless unknowns)."""
+    """Its memory is thrown away; the results of its own calls are not."""
     rig = make_rig(Policy(rate=1e6, width=2))
     await rig.ask(*(request(number, LONG) for number in range(4)))
     writes: list[int] = []
@@ -315,6 +316,22 @@ async def test_what_nobody_can_read_is_set_aside_and_stops_nobody(rig: Rig) -> N
     (letter,) = rig.set_aside()
     assert b64decode(letter.raw) == b"\xff\x00 onleesbaar"
     assert letter.origin.topic == "outbox"
+
+
+async def test_one_odd_reply_fails_where_people_see_it_and_stops_nobody(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = fit
+
+    def fails_once(parts: tuple[Part, ...], limits: Limits) -> tuple[Part, ...]:
+        monkeypatch.setattr(intake, "fit", fits)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(intake, "fit", fails_once)
+    await rig.ask(request(1), request(2))
+    await rig.until_ended(2)
+    assert rig.became() == {"r1.1": ReplyFailed, "r2.1": ReplySent}
+    assert rig.outcomes()[0].code == "cannot-be-fitted"
 
 
 async def test_a_channel_with_a_bug_costs_one_reply_its_certainty_and_nothing_more(rig: Rig) -> None:
