@@ -59,12 +59,8 @@ def _most(counts: Mapping[int, int]) -> int:
 
 def astray(seen: Seen) -> Iterator[Finding]:
     """I5: a reply leaves by a door of its own conversation."""
-    for attempt, copies in seen.sends.items():
-        for send in copies.values():
-            known = seen.reachable(send.conversation)
-            if (
-                known
-                and attempt.reply not in seen.old
-                and (send.tenant, send.address.value, send.via.inbox) not in known
-            ):
-                yield Finding("I5", "reply to an address or over an inbox of another", (attempt.reply,))
+    for send in (send for copies in seen.sends.values() for send in copies.values()):
+        doors = seen.reachable(send.conversation)
+        taken = Door(send.tenant, send.address.value, send.via.inbox)
+        if doors and taken not in doors and send.reply not in seen.old:
+            yield Finding("I5", "reply to an address or over an inbox of another", (send.reply,))
