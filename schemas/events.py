@@ -409,7 +409,7 @@ class PastEntry(Frozen):
     """An entry of a history that outlived its conversation."""
 
     number: int = Field(ge=1)
-    message: Id | None = None
+    message: str | None = Field(default=None, pattern=r"^[0-9a-f-]{36}$")
     """The id of the message or reply that it is; absent for anything else."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from services.channels.base import File
 from services.ingest.attachments import Attachments
+from services.ingest.holders import held
 from services.runtime.bus.handler import Outgoing
 from services.runtime.bus.producer import Publishes
 from services.runtime.bus.seat import NotDurable
@@ -38,17 +39,17 @@ class Door:
             raise NotKept
         self._waiting += 1
         try:
-            await self._keep(files)
+            await self._keep(outgoing, files)
             await self._publish(outgoing)
         finally:
             self._waiting -= 1
 
-    async def _keep(self, files: Sequence[tuple[str | None, File]]) -> None:
+    async def _keep(self, outgoing: list[Outgoing], files: Sequence[tuple[str | None, File]]) -> None:
         if not files:
             return
         try:
             crash.here("ingest.before_files")
-            await self._attachments.keep(files)
+            await self._attachments.keep(files, held(outgoing))
             crash.here("ingest.after_files")
         except OSError as error:
             log.exception("attachment_not_kept", count=len(files))
