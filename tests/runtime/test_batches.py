@@ -9,7 +9,7 @@ from schemas.events import Origin, RecordSetAside
 from services.runtime.bus.batches import MAX_BATCH, MAX_LINE, Encoder, by_partition, cut, partition_of, size
 from services.runtime.bus.deadletters import set_aside
 from services.runtime.bus.handler import Outgoing, Poison
-from services.runtime.bus.memory import Written
+from services.runtime.bus.memory_broker import Written
 from services.runtime.bus.plan import Place
 from services.runtime.bus.seat import Line
 from tests.runtime.sample import OIN, THEN

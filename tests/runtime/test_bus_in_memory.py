@@ -9,7 +9,8 @@ from schemas.cloudevents import CloudEvent
 from services.runtime.bus.batches import Encoder
 from services.runtime.bus.faults import Crash
 from services.runtime.bus.handler import Outgoing
-from services.runtime.bus.memory import MemoryBroker, MemoryBus, MemorySeat, Service
+from services.runtime.bus.memory import MemoryBus, Service
+from services.runtime.bus.memory_broker import MemoryBroker, MemorySeat
 from services.runtime.bus.metrics import ServiceMetrics
 from services.runtime.bus.number import Number
 from services.runtime.bus.seat import BeginAnew, GiveUp, Line

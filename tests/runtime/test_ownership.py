@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from services.runtime.bus.batches import Encoder
 from services.runtime.bus.deadletters import MOST_IN_A_ROW, WINDOW, Brake
 from services.runtime.bus.faults import Faults, FaultySeat
-from services.runtime.bus.memory import MemoryBroker, MemorySeat
+from services.runtime.bus.memory_broker import MemoryBroker, MemorySeat
 from services.runtime.bus.metrics import ServiceMetrics
 from services.runtime.bus.number import Number, Pulse
 from services.runtime.bus.ownership import Patience, Surroundings, starting_offsets
