@@ -10,11 +10,13 @@ from fastapi import APIRouter, FastAPI, Path, Query, Security
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from schemas.topics import FACTS
 from services.insight import asked
 from services.insight.answers import ConversationHistory, CountsPage, Departments
 from services.insight.book import Book
-from services.insight.history import Histories, History, department_of
+from services.insight.history import History, ReadsHistories, department_of
 from services.insight.views import day_of
+from services.runtime.bus.batches import partition_of
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger
 from services.runtime.process.tenants import Publisher, Scope, Tenant, Tenants
@@ -36,7 +38,7 @@ ConversationId = Annotated[str, Path(min_length=1, max_length=200, alias="conver
 
 def build(
     book: Book,
-    histories: Histories,
+    histories: ReadsHistories,
     tenants: Tenants,
     clock: Clock,
     unready: Callable[[], str | None],
@@ -64,7 +66,7 @@ class Desk:
     """Answers, for whoever holds a token."""
 
     def __init__(
-        self, book: Book, histories: Histories, tenants: Tenants, clock: Clock, unready: Callable[[], str | None]
+        self, book: Book, histories: ReadsHistories, tenants: Tenants, clock: Clock, unready: Callable[[], str | None]
     ) -> None:
         self._book, self._histories, self._tenants = book, histories, tenants
         self._clock, self._unready = clock, unready
@@ -79,7 +81,7 @@ class Desk:
 
     def departments(self, caller: Caller) -> Departments:
         """Return how the departments stand; raises Refused."""
-        self._need_views()
+        self._need_views(caller)
         now = self._clock.now()
         return Departments(at=now, departments=asked.departments(self._book, caller[0].oin, now))
 
@@ -87,7 +89,7 @@ class Desk:
         self, caller: Caller, year: int | None, department: str | None, channel: str | None, *, by_day: bool
     ) -> CountsPage:
         """Return what was counted in a year; raises Refused."""
-        self._need_views()
+        self._need_views(caller)
         year = year or day_of(self._clock.now()).year
         wanted = asked.Wanted(caller[0].oin, year, department, channel, by_day)
         return CountsPage(counts=asked.counts(self._book, wanted))
@@ -114,9 +116,11 @@ class Desk:
         except TimeoutError:
             raise _not_now("The history could not be read in time.") from None
 
-    def _need_views(self) -> None:
+    def _need_views(self, caller: Caller) -> None:
         if self._unready() is not None:
             raise _not_now("The figures are not complete yet.")
+        if partition_of(caller[0].oin, FACTS.partitions) not in self._book.partitions:
+            raise _not_now("Another replica keeps these figures.")
 
 
 def _not_now(detail: str) -> Refused:

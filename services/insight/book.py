@@ -48,7 +48,9 @@ class Book:
     def __init__(self, buckets: Store, conversations: Store) -> None:
         self._buckets, self._open = buckets, conversations
         self._totals: dict[Stock, Counts] = {}
-        self._partitions: dict[str, int] = {}
+        self._partition_of: dict[str, int] = {}
+        self.partitions: frozenset[int] = frozenset()
+        """Whose facts are counted here; the others are another replica's."""
 
     # --- changing ---
 
@@ -74,7 +76,7 @@ class Book:
         for store in (self._buckets, self._open):
             for key in [key for key in store if _partition(key) not in partitions]:
                 del store[key]
-        self._totals, self._partitions = {}, {}
+        self._totals, self._partition_of, self.partitions = {}, {}, partitions
         for key, value in self._buckets.items():
             self._add(Place.of(key.decode()), Bucket.model_validate_json(value).counts)
 
@@ -88,7 +90,7 @@ class Book:
     def _add(self, place: Place, more: Counts) -> None:
         stock = Stock(place.tenant, place.department, place.channel)
         self._totals[stock] = plus(self._totals.get(stock, Counts()), more)
-        self._partitions[place.tenant] = place.partition
+        self._partition_of[place.tenant] = place.partition
 
     # --- reading ---
 
@@ -103,7 +105,7 @@ class Book:
 
     def on(self, day: date, stock: Stock) -> Counts | None:
         """Return what was counted on a day; None when nothing was."""
-        partition = self._partitions.get(stock.tenant)
+        partition = self._partition_of.get(stock.tenant)
         if partition is None:
             return None
         found = self._buckets.get(Place(partition, stock.tenant, day, stock.department, stock.channel).key.encode())

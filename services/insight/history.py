@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 from schemas.cloudevents import Unreadable, decode
 from schemas.events import EntryKind, EntryRecorded
@@ -19,8 +20,13 @@ log = get_logger()
 History = list[EntryRecorded]
 """The lines of a conversation, in the order of their numbers."""
 
-ReadHistory = Callable[[str, str], Awaitable[History]]
-"""Returns the history of a tenant's conversation, empty when there is none; raises TimeoutError."""
+
+class ReadsHistories(Protocol):
+    """Where histories are read."""
+
+    async def of(self, tenant: str, conversation: str) -> History:
+        """Return the history of a tenant's conversation, empty when there is none; raises TimeoutError."""
+        ...
 
 
 class Histories:
@@ -31,7 +37,7 @@ class Histories:
         self._places = asyncio.Semaphore(at_once)
 
     async def of(self, tenant: str, conversation: str) -> History:
-        """Return a history; see ReadHistory."""
+        """Return a history; see ReadsHistories."""
         async with asyncio.timeout(self._seconds), self._places:
             return await gathered(self._records(conversation), tenant, conversation)
 

@@ -13,10 +13,11 @@ from schemas.topics import FACTS
 from services.insight.app import Read
 from services.insight.book import Book
 from services.insight.views import Seen
+from services.runtime.bus.batches import partition_of
 
 OIN, OTHER_OIN = "00000001823288444000", "00000001823288445000"
 NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-PARTITION = 7
+PARTITION = partition_of(OIN, FACTS.partitions)
 
 
 def at(minutes: float) -> datetime:
@@ -90,6 +91,7 @@ class Shelf:
         self.buckets: dict[bytes, bytes] = {}
         self.open: dict[bytes, bytes] = {}
         self.book = Book(self.buckets, self.open)
+        self.book.rebuilt(frozenset(range(FACTS.partitions)))
         self.take(seen(facts))
 
     def take(self, batch: Sequence[Seen]) -> None:
