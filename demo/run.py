@@ -205,6 +205,8 @@ async def _watching(watch: Watch, bootstrap: str, tenants: Tenants) -> AsyncIter
 async def _seen(bootstrap: str, names: list[str]) -> AsyncIterator[Seen]:
     async with reading(plain(bootstrap), names, doubles=True) as reader:
         async for record in reader.follow():
+            if record.value is None:
+                continue  # a line of a history that was erased
             event = decode(record.headers, record.value)
             yield Seen(record.topic, record.partition, record.offset, record.timestamp / 1000, event)
 
