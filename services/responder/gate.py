@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from services.channels.base import RateScope, SendError
 from services.responder.breaker import Breaker
 from services.responder.consequences import CONSEQUENCES, Health
-from services.responder.pacing import Backoff, Budget, Chance, Pace, Recipients
+from services.responder.pacing import ALWAYS, Backoff, Budget, Chance, Pace, Recipients
 from services.responder.rows import Ticket
 
 AHEAD = 0.1
 """Seconds before its moment that a call may be prepared: a round takes less."""
 BACKOFF = Backoff()
 """Of one reply that is tried again."""
-SLOW_DOWN = Backoff(first=1.0, longest=60.0)
+SLOW_DOWN = Backoff(first=0.25, longest=60.0)
 """Of an inbox or a citizen after a rate limit that did not say how long."""
 DAY = 86_400.0
 """The longest that a provider can make us wait."""
@@ -49,7 +49,7 @@ class Gate:
         self.breaker = Breaker(chance)
         self.recipients = Recipients(policy.interval)
         self._chance = chance
-        self._limits = 0
+        self._limits, self._slow_until = 0, ALWAYS
 
     def lets(self, under_way: int, now: float) -> bool:
         """Say whether one more call may be prepared."""
@@ -118,9 +118,11 @@ class Gate:
             wait = self._asked(error) or SLOW_DOWN.wait(ticket.tries + 1, 0.5 + self._chance() / 2)
             self.recipients.hold(who, now + wait)
             return wait
-        self._limits += 1
+        # Calls that were under way together found the same limit: it counts once.
+        self._limits += now >= self._slow_until
         wait = self._asked(error) or SLOW_DOWN.wait(self._limits, 0.5 + self._chance() / 2)
-        self.pace.hold(now + wait)
+        self._slow_until = max(self._slow_until, now + wait)
+        self.pace.hold(self._slow_until)
         return wait
 
     def _ill(self, ticket: Ticket, error: SendError, now: float) -> float:

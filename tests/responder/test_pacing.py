@@ -220,12 +220,16 @@ FAST = Policy(rate=1000, width=100)
     ("error", "inbox_waits", "citizen_waits", "reply_waits"),
     [
         pytest.param(SendError(Reason.RATE_LIMIT, after=20), 21, 0, 21, id="too fast for the inbox, with a time"),
-        pytest.param(SendError(Reason.RATE_LIMIT), 0.75, 0, 0.75, id="too fast for the inbox, without one"),
+        pytest.param(SendError(Reason.RATE_LIMIT), 0.1875, 0, 0.1875, id="too fast for the inbox, without one"),
         pytest.param(
             SendError(Reason.RATE_LIMIT, after=20, scope=RateScope.RECIPIENT), 0, 21, 21, id="too fast for one citizen"
         ),
         pytest.param(
-            SendError(Reason.RATE_LIMIT, scope=RateScope.RECIPIENT), 0, 0.75, 0.75, id="for a citizen, without a time"
+            SendError(Reason.RATE_LIMIT, scope=RateScope.RECIPIENT),
+            0,
+            0.1875,
+            0.1875,
+            id="for a citizen, without a time",
         ),
         pytest.param(SendError(Reason.RETRY, after=20), 21, 0, 21, id="out of order, with a time"),
         pytest.param(SendError(Reason.RETRY), 0, 0, 0.5, id="out of order, without one"),
@@ -243,6 +247,17 @@ def test_who_waits_after(error: SendError, inbox_waits: float, citizen_waits: fl
     assert max(chance, 0) == pytest.approx(max(inbox_waits - AHEAD, 0) if error.reason != Reason.ACCOUNT else STOPPED)
     assert max(gate.recipients.free_at("a"), 0) == pytest.approx(citizen_waits)
     assert gate.recipients.free_at("b") < 0
+
+
+def test_a_limit_that_calls_found_together_counts_once_and_one_found_again_counts_more() -> None:
+    gate, limit = Gate(FAST, half), SendError(Reason.RATE_LIMIT)
+    assert [failed(gate, limit, number) for number in range(8)] == [0.1875] * 8
+    again = ticket(9)
+    gate.begins(again, "a")
+    assert gate.failed(again, "a", limit, 0.2, 0.2) == 0.375
+    gate.went("a", 1.0, 1.0)
+    gate.begins(again, "a")
+    assert gate.failed(again, "a", limit, 2.0, 2.0) == 0.1875
 
 
 def test_while_the_provider_rests_replies_do_not_wait_by_themselves_too() -> None:
