@@ -229,7 +229,7 @@ FAST = Policy(rate=1000, width=100)
             0,
             0.1875,
             0.1875,
-            id="for a citizen, without a time",
+            id="for a citizen, without",
         ),
         pytest.param(SendError(Reason.RETRY, after=20), 21, 0, 21, id="out of order, with a time"),
         pytest.param(SendError(Reason.RETRY), 0, 0, 0.5, id="out of order, without one"),
