@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from services.channels.base import SendError, Sent
 from services.responder.gate import Gates
-from services.responder.ledger import Found, NotBegun, Start
+from services.responder.moves import Found, NotBegun, Start
 from services.responder.rows import Content, Ticket
 from services.runtime.process import crash
 from services.runtime.process.clock import Clock

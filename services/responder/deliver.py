@@ -8,7 +8,7 @@ from schemas.events import Reason
 from schemas.ids import our_id
 from services.channels.base import Http, Outbound, SendError, Sent
 from services.responder.inboxes import Outlet
-from services.responder.ledger import Start
+from services.responder.moves import Start
 from services.runtime.process.log import get_logger
 
 log = get_logger()

@@ -9,7 +9,8 @@ from schemas.parts import Part
 from schemas.topics import OUTBOX, OUTBOX_BULK
 from services.responder.fit import fit
 from services.responder.inboxes import Inboxes, Outlet
-from services.responder.ledger import Ledger, Now
+from services.responder.ledger import Ledger
+from services.responder.moves import Now
 from services.responder.rows import content_of, send_of
 from services.runtime.bus.deadletters import Brake, read, set_aside
 from services.runtime.bus.handler import Outgoing, Poison

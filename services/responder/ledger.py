@@ -9,11 +9,9 @@ not call it again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
 
 from schemas.events import PartSent, Reason
 from services.channels.base import SendError, Sent
@@ -22,6 +20,7 @@ from services.responder.consequences import CONSEQUENCES, Fate
 from services.responder.entry import Entry, entry_of, row_of
 from services.responder.gate import DAY, Gates
 from services.responder.inbox import Inbox
+from services.responder.moves import Found, NotBegun, Now, Settled, Start
 from services.responder.outcomes import End
 from services.responder.pacing import NEVER
 from services.responder.rows import Content, Row, Send, Standing, Ticket
@@ -30,39 +29,6 @@ REMEMBERED = 5_000
 """Ended sends whose request, should it come again, is still known."""
 SLACK = 1_000
 """Ended sends that may still lie in the heap of what expires."""
-
-
-class Now(NamedTuple):
-    """The time, by the wall (for what others say) and by a clock that never goes back (for what we wait)."""
-
-    wall: datetime
-    mono: float
-
-
-@dataclass(frozen=True, slots=True)
-class NotBegun:
-    """A call that was prepared and then not made."""
-
-
-Found = Sent | SendError | NotBegun
-"""What became of a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A call that may be made once it is written that it was started."""
-
-    ticket: Ticket
-    send: Send
-    content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What changed since the last time: rows by key (None: remove it), and how sends ended."""
-
-    rows: Mapping[str, Row | None]
-    ends: tuple[End, ...]
 
 
 class Ledger:

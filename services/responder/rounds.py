@@ -17,7 +17,8 @@ from services.responder.deliver import deliver
 from services.responder.gate import Gates
 from services.responder.inboxes import Inboxes, Outlet
 from services.responder.intake import NO_INBOX, Intake, Taken
-from services.responder.ledger import Ledger, Now, Start
+from services.responder.ledger import Ledger
+from services.responder.moves import Now, Start
 from services.responder.outcomes import event_of
 from services.responder.pacing import NEVER, Chance
 from services.responder.rows import SENDS

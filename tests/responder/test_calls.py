@@ -8,7 +8,7 @@ from schemas.parts import Address, AddressKind, Text
 from services.channels.base import SendError, Sent
 from services.responder.calls import Calls
 from services.responder.gate import AHEAD, Gates, Policy
-from services.responder.ledger import NotBegun, Start
+from services.responder.moves import NotBegun, Start
 from services.responder.rows import Content, Send, Ticket
 from services.runtime.process.clock import ManualClock
 from services.runtime.process.metrics import Metrics

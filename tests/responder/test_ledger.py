@@ -10,7 +10,8 @@ from schemas.parts import Address, AddressKind, Text
 from services.channels.base import RateScope, SendError, Sent
 from services.responder.breaker import FAILURES, STOPPED
 from services.responder.gate import Gates, Policy
-from services.responder.ledger import REMEMBERED, Found, Ledger, NotBegun, Now, Start
+from services.responder.ledger import REMEMBERED, Ledger
+from services.responder.moves import Found, NotBegun, Now, Start
 from services.responder.outcomes import End, event_of
 from services.responder.rows import Content, Row, Send, Standing, Ticket
 

@@ -11,7 +11,8 @@ from schemas.events import Reason
 from schemas.parts import Address, AddressKind, Text
 from services.channels.base import RateScope, SendError, Sent
 from services.responder.gate import Gates, Policy
-from services.responder.ledger import Found, Ledger, NotBegun, Now, Start
+from services.responder.ledger import Ledger
+from services.responder.moves import Found, NotBegun, Now, Start
 from services.responder.rows import Content, Row, Send, Ticket
 
 MORNING = datetime(2026, 11, 24, 9, tzinfo=UTC)
