@@ -1,11 +1,14 @@
 """The bus on a real Kafka, for the contract: loops in this process, which crash as far as a process can by itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.cloudevents import CloudEvent, decode
 from services.runtime.bus.admin import make_topics
@@ -24,7 +27,7 @@ from services.runtime.bus.transactional import Transactional
 from services.runtime.process.clock import SystemClock
 from services.runtime.process.metrics import Metrics
 from services.runtime.process.stop import Stop
-from tests.runtime.sample import WATCH, Counting, Names
+from tests.runtime.sample import WATCH, Counting, Names, message, outgoing
 
 # A number begins again at once: in these tests nobody else fences it.
 TIMING = Timing(pause=0.1, session=6.0, heartbeat=0.5)
@@ -155,3 +158,22 @@ async def _idle(loop: Loop, inputs: Sequence[str]) -> bool:
 async def _true(condition: Callable[[], Awaitable[bool] | bool]) -> bool:
     answer = condition()
     return answer if isinstance(answer, bool) else await answer
+
+
+@asynccontextmanager
+async def admin(rig: KafkaRig) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(**rig.connection)
+    await client.start()
+    yield client
+    await client.close()
+
+
+def home(rig: KafkaRig) -> int:
+    """The number that owns the sample's municipality."""
+    return rig.encoder.line(outgoing(rig.names.inbound, message("0"), "0")).partition
+
+
+def looped(rig: KafkaRig, *more_outputs: str) -> tuple[Loop, Stop]:
+    stop, plan = Stop(), rig.plan()
+    plan = replace(plan, outputs=(*plan.outputs, *more_outputs))
+    return transactional(plan, Counting(rig.names), SystemClock(), ServiceMetrics(Metrics(), "router"), stop), stop

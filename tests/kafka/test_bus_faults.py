@@ -1,4 +1,4 @@
-"""What the bus withstands on a real Kafka, and what it refuses to go on with."""
+"""What the bus withstands on a real Kafka."""
 
 import asyncio
 import gc
@@ -7,35 +7,21 @@ import subprocess
 import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from deploy.kafka.broker import Broker
-from schemas.cloudevents import decode
-from schemas.ids import derived
-from services.runtime.bus.admin import drift, make_topics
 from services.runtime.bus.connection import closed
 from services.runtime.bus.faults import Faults
-from services.runtime.bus.handler import Poison
-from services.runtime.bus.loop import Loop, transactional
-from services.runtime.bus.metrics import ServiceMetrics
 from services.runtime.bus.ownership import Timing
 from services.runtime.bus.reader import Start, reading
-from services.runtime.bus.seat import GiveUp, NotDurable
-from services.runtime.process.clock import SystemClock
-from services.runtime.process.metrics import Metrics
-from services.runtime.process.stop import Stop
-from tests.kafka.rig import KafkaRig, until
+from tests.kafka.rig import KafkaRig, admin, home, looped, until
 from tests.needs import ROOT
 from tests.runtime.contract import receive, routed
-from tests.runtime.sample import Counting, correction, message, outgoing
+from tests.runtime.sample import message
 
 PEOPLE = ("ann", "bob", "cas")
 EACH = 1500
@@ -154,94 +140,6 @@ async def test_a_paused_replica_is_taken_over_and_writes_nothing_more_when_it_wa
     assert (await all_of_it(rig))["ann"] == [*WHOLE["ann"], (EACH + 1, "last")]
 
 
-def home(rig: KafkaRig) -> int:
-    """The number that owns the sample's municipality."""
-    return rig.encoder.line(outgoing(rig.names.inbound, message("0"), "0")).partition
-
-
-# --- what it refuses to go on with ---
-
-
-async def test_records_that_were_next_and_are_gone_stop_it(rig: KafkaRig) -> None:
-    await rig.serve()
-    await receive(rig, message("0"))
-    await rig.settle()
-    await rig.crash()
-    await receive(rig, message("1"), message("2"), prefix="later")
-    place = TopicPartition(rig.names.inbound, home(rig))
-    async with admin(rig) as client:
-        await client.delete_records({place: RecordsToDelete(before_offset=2)})
-    await rig.serve()
-    assert "offset 1 is to be read next, and the log holds 2 to 3" in await rig.gave_up()
-
-
-async def test_records_that_vanish_while_it_reads_stop_it(rig: KafkaRig) -> None:
-    await rig.serve()
-    await receive(rig, message("0"))
-    await rig.settle()
-    rig.loops[0][0]._consumer.seek(TopicPartition(rig.names.inbound, home(rig)), 1000)
-    assert "records that were to be read next are gone from the log" in await rig.gave_up()
-
-
-async def test_content_that_is_too_old_goes_out_without(rig: KafkaRig) -> None:
-    await rig.serve()
-    await receive(rig, message("0"), message("1"))
-    await rig.settle()
-    async with admin(rig) as client:
-        await client.delete_records({TopicPartition(rig.names.inbound, home(rig)): RecordsToDelete(before_offset=1)})
-    await receive(rig, correction("ann", 1, "0"), correction("ann", 2, "1"), prefix="later")
-    await rig.settle()
-    assert await routed(rig) == [(1, "0"), (2, "1"), (1, "no content"), (2, "1")]
-
-
-async def test_offsets_that_are_not_the_memorys_stop_it(rig: KafkaRig) -> None:
-    await receive(rig, message("0"), message("1"))
-    place = TopicPartition(rig.names.inbound, home(rig))
-    tool = AIOKafkaConsumer(**rig.connection, group_id=rig.plan().group, enable_auto_commit=False)
-    await tool.start()
-    tool.assign([place])
-    await tool.commit({place: 1})
-    await tool.stop()
-    await rig.serve()
-    assert "are not those of the memory {}" in await rig.gave_up()
-
-
-async def test_a_group_that_deals_parts_of_numbers_stops_it(rig: KafkaRig) -> None:
-    await rig.serve()
-    await rig.settle()
-    intruder = AIOKafkaConsumer(
-        rig.names.inbound,
-        **rig.connection,
-        group_id=rig.plan().group,
-        partition_assignment_strategy=[RangePartitionAssignor],
-    )
-    starting = asyncio.create_task(intruder.start())
-    assert "did not deal whole partition numbers" in await rig.gave_up()
-    await starting
-    await intruder.stop()
-
-
-async def test_a_topic_that_is_missing_stops_it_before_it_begins(rig: KafkaRig) -> None:
-    loop, stop = looped(rig, f"department.{rig.names.prefix}.waste")
-    await loop.run()
-    missing = f"department.{rig.names.prefix}.waste has none"
-    assert stop.failure == f"not the partitions that schemas/topics.py declares: {missing}"
-
-
-def looped(rig: KafkaRig, *more_outputs: str) -> tuple[Loop, Stop]:
-    stop, plan = Stop(), rig.plan()
-    plan = replace(plan, outputs=(*plan.outputs, *more_outputs))
-    return transactional(plan, Counting(rig.names), SystemClock(), ServiceMetrics(Metrics(), "router"), stop), stop
-
-
-@asynccontextmanager
-async def admin(rig: KafkaRig) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(**rig.connection)
-    await client.start()
-    yield client
-    await client.close()
-
-
 # --- stopping ---
 
 
@@ -345,84 +243,3 @@ async def leave_open(rig: KafkaRig, number: int, places: list[TopicPartition]) -
         batch.append(timestamp=None, key=b"rows/torn", value=b"torn", headers=[])
         await (await producer.send_batch(batch, place.topic, partition=place.partition))
     await closed(producer)
-
-
-# --- the plain producer, the topics ---
-
-
-async def test_what_is_not_confirmed_in_time_is_said_to_be_and_arrives_once_all_the_same(
-    broker: Broker, prefix: str
-) -> None:
-    rig = KafkaRig(broker.bootstrap, prefix)
-    await rig.start()
-    rig.producer._wait = 1.0
-    broker.pause()
-    with pytest.raises(NotDurable, match=r"not confirmed within 1.0 s"):
-        await receive(rig, message("0"))
-    broker.resume()
-
-    async def arrived() -> bool:
-        return [event.id for event in await rig.events(rig.names.inbound)] == ["0"]
-
-    await until(arrived)
-    await rig.close()
-
-
-async def test_one_that_is_too_large_is_poison_and_none_of_them_was_sent(rig: KafkaRig) -> None:
-    large = message("0").model_copy(update={"subject": "x" * 1_000_000})
-    with pytest.raises(Poison):
-        await receive(rig, message("1"), large)
-    assert await rig.events(rig.names.inbound) == []
-
-
-async def test_after_a_refusal_of_the_broker_the_next_ones_go_through(rig: KafkaRig) -> None:
-    """A refused record leaves a hole in the producer's numbering: every later one would be refused as well."""
-    async with admin(rig) as client:
-        small = ConfigResource(ConfigResourceType.TOPIC, rig.names.inbound, {"max.message.bytes": "2000"})
-        await client.alter_configs([small])
-    await until(lambda: has_drifted(rig, "max.message.bytes"))
-    large = message("0").model_copy(update={"subject": "".join(derived(n) for n in range(250))})
-    with pytest.raises(NotDurable, match="refused: MessageSizeTooLargeError"):
-        await receive(rig, large)
-
-    async def goes_through() -> bool:
-        try:
-            await receive(rig, message("1"), prefix="later")
-        except NotDurable:
-            return False
-        return True
-
-    await until(goes_through)
-    assert [event.id for event in await rig.events(rig.names.inbound)] == ["later0"]
-
-
-async def has_drifted(rig: KafkaRig, setting: str) -> bool:
-    return setting in {each.what for each in await drift(rig.connection, rig.names.all)}
-
-
-async def test_topics_are_made_once_and_what_differs_is_told(rig: KafkaRig) -> None:
-    assert await make_topics(rig.connection, rig.names.all) == []
-    assert await drift(rig.connection, rig.names.all) == []
-    async with admin(rig) as client:
-        kept = ConfigResource(ConfigResourceType.TOPIC, rig.names.inbound, {"retention.ms": "1"})
-        await client.alter_configs([kept])
-    await until(lambda: has_drifted(rig, "retention.ms"))
-    declared = dict(rig.names.all) | {rig.names.facts: replace(rig.names.declared(rig.names.facts), partitions=5)}
-    found = {(each.topic, each.what, each.found) for each in await drift(rig.connection, declared.items())}
-    assert (rig.names.inbound, "retention.ms", "1") in found
-    assert (rig.names.facts, "partitions", "2") in found
-
-
-async def test_a_reader_that_begins_now_sees_what_comes_and_drops_what_it_knows(rig: KafkaRig) -> None:
-    await receive(rig, message("0"), prefix="before")
-    async with reading(rig.connection, [rig.names.inbound], Start.NOW) as reader:
-        await receive(rig, message("1"), message("2"))
-        await receive(rig, message("1"), message("2"), message("3"))
-        seen = [decode(record.headers, record.value).id async for record in reader.to_the_end()]
-    assert seen == ["0", "1", "2"]
-
-
-async def test_a_reader_of_a_topic_that_does_not_exist_says_so(rig: KafkaRig) -> None:
-    with pytest.raises(GiveUp, match="no such topic: nowhere"):
-        async with reading(rig.connection, ["nowhere"]):
-            pass

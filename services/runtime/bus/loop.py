@@ -1,7 +1,8 @@
 """The loop of a service on Kafka: one reader for all numbers, a pulse a second, a watchdog over both, an end.
 
-loop = Loop(plan, make_work, surroundings)         what a number does: services/runtime/bus/work.py
-await loop.run(stop)                               returns when stopped; why it failed, if so, is in stop.failure
+loop = transactional(plan, handler, clock, metrics, stop)      a handler's (the router)
+loop = Loop(plan, make_work, clock, metrics, stop)             a work of another kind (the responder's rounds)
+await loop.run()                                               until stopped; why it failed is in stop.failure
 """
 
 from __future__ import annotations
