@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Self
 
 from services.classification.scopes import Span, denied_spans, landmark_spans
+from services.classification.search import GluedSearch, Memory, Search
 from services.classification.spelling import Dictionary
-from services.classification.words import CLAUSE_END, Words, fold
+from services.classification.words import Words, fold
 
 NEAR = 110
 CLEAR = 1.3
@@ -88,10 +89,6 @@ class Hit:
         return longer and self.start <= other.start and other.end <= self.end
 
 
-class _Branch(dict[str, "_Branch"]):
-    ends: str | None = None
-
-
 @dataclass(frozen=True)
 class Lexicon:
     """Compiled stems.
@@ -130,22 +127,13 @@ class Lexicon:
         return tuple(replace(hit, factor=hit.factor * ONLY_WHERE) if hit in where else hit for hit in hits)
 
     def _occurrences(self, padded: str) -> dict[str, list[Span]]:
+        """Where each part is; `prullen bak` and `gft-bak` are the words `prullenbak` and `gftbak`."""
         spans: dict[str, list[Span]] = defaultdict(list)
-        for part, start, end in _walk(self._tree, padded, range(len(padded))):
+        for part, start, end in self._search.occurrences(padded):
             spans[part].append((start, end))
-        for part, span in self._glued_occurrences(padded):
-            spans[part].append(span)
+        for part, start, end in self._glued_search.occurrences(padded):
+            spans[part].append((start, end))
         return spans
-
-    def _glued_occurrences(self, padded: str) -> Iterator[tuple[str, Span]]:
-        """`prullen bak` and `gft-bak` are the words `prullenbak` and `gftbak`."""
-        places = [at for at, char in enumerate(padded) if char != " "]
-        glued = "".join(padded[at] for at in places)
-        begins = [first for first, at in enumerate(places) if padded[at - 1] == " " and padded[at] != CLAUSE_END]
-        for part, first, end in _walk(self._glued_tree, glued, begins):
-            start, last = places[first], places[end - 1]
-            if last - start > end - 1 - first:
-                yield part, (start - 1, last + 1)
 
     def _stems_in(self, spans: Mapping[str, Sequence[Span]], factor: float) -> tuple[Hit, ...]:
         found = spans.keys()
@@ -156,13 +144,14 @@ class Lexicon:
         return tuple(sorted(_first_of_each(kept), key=lambda hit: (hit.start, hit.stem.written)))
 
     def _repaired(self, padded: str) -> str:
-        known = self._dictionary
-        words = (word if self._knows(word) else known.meant(word) or word for word in padded.split())
-        return f" {' '.join(words)} "
+        return f" {' '.join(self._meant.recall(word, self._repair) for word in padded.split())} "
+
+    def _repair(self, word: str) -> str:
+        return word if self._knows(word) else self._dictionary.meant(word) or word
 
     def _knows(self, word: str) -> bool:
         """A word that begins like some stem is no slip, and neither is a common word."""
-        begun = max((end for _, _, end in _walk(self._tree, f" {word} ", (0,))), default=0)
+        begun = max((end for _, start, end in self._search.in_word(word).found if start == 0), default=0)
         return word in self.common_words or begun > min(len(word), max(SHORTEST_BEGINNING, len(word) - 2))
 
     @cached_property
@@ -170,15 +159,19 @@ class Lexicon:
         return _grouped(self.stems)
 
     @cached_property
-    def _tree(self) -> _Branch:
-        return _grown({part: part for stem in self.stems for part in stem.parts})
+    def _search(self) -> Search:
+        return Search({part: part for stem in self.stems for part in stem.parts})
 
     @cached_property
-    def _glued_tree(self) -> _Branch:
+    def _glued_search(self) -> GluedSearch:
         parts = {part for stem in self.stems for part in stem.parts}
-        return _grown(
+        return GluedSearch(
             {part.strip(): part for part in parts if len(part.strip()) >= SHORTEST_GLUED and " " not in part.strip()}
         )
+
+    @cached_property
+    def _meant(self) -> Memory[str]:
+        return Memory()
 
     @cached_property
     def _dictionary(self) -> Dictionary:
@@ -190,27 +183,6 @@ def _grouped(stems: Iterable[Stem]) -> dict[str, list[Stem]]:
     for stem in stems:
         groups[max(stem.parts, key=len)].append(stem)
     return groups
-
-
-def _grown(endings: Mapping[str, str]) -> _Branch:
-    root = _Branch()
-    for searched, part in endings.items():
-        branch = root
-        for char in searched:
-            branch = branch.setdefault(char, _Branch())
-        branch.ends = part
-    return root
-
-
-def _walk(root: _Branch, text: str, starts: Iterable[int]) -> Iterator[tuple[str, int, int]]:
-    for start in starts:
-        branch = root
-        for at in range(start, len(text)):
-            if text[at] not in branch:
-                break
-            branch = branch[text[at]]
-            if branch.ends is not None:
-                yield branch.ends, start, at + 1
 
 
 def _hit(stem: Stem, spans: Mapping[str, Sequence[Span]], factor: float) -> Iterator[Hit]:
