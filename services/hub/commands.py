@@ -11,7 +11,7 @@ from schemas import events as e
 from schemas.events import Closing
 from services.hub.asking import Asking, do
 from services.hub.desk import desk_of
-from services.hub.verb import final, undoable
+from services.hub.verb import add, final, undoable
 
 Which = Annotated[str, typer.Argument(metavar="CONVERSATION", help="Its id, or its number for people (8 digits).")]
 Department = Annotated[str, typer.Argument(help="Whose it is: public-space, waste, kcc, triage ...")]
@@ -142,12 +142,12 @@ def close(
     do(desk_of(context), Asking(e.ConversationClosed, which, {"reason": reason}, agent, event_id), as_json=json)
 
 
-VERBS = {
-    "reply": reply,
-    "correct": correct,
-    "hand-over": hand_over,
-    "claim": claim,
-    "release": release,
-    "note": note,
-    "close": close,
-}
+def add_all(app: typer.Typer) -> None:
+    """Make verbs of all of these."""
+    add(app, "reply", reply)
+    add(app, "correct", correct)
+    add(app, "hand-over", hand_over)
+    add(app, "claim", claim)
+    add(app, "release", release)
+    add(app, "note", note)
+    add(app, "close", close)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
@@ -17,7 +16,7 @@ from services.hub.errors import WrongUse
 from services.hub.installation import Queue, queues_there
 from services.hub.labels import told
 from services.hub.verb import reads
-from services.runtime.bus.reader import reading
+from services.runtime.bus.reader import Reader, reading
 from services.runtime.bus.seat import Raw
 
 SHOWN = 20
@@ -53,14 +52,26 @@ async def _tail(
     if not queues:
         raise WrongUse("there are no queues on this broker")
     async with reading(desk.connection, [queue.topic for queue in queues]) as reader:
-        last: deque[Raw] = deque(maxlen=lines)
-        async for record in reader.to_the_end():
-            last.append(record)
-        for record in sorted(last, key=lambda each: each.timestamp):
+        for record in await _last(reader, lines):
             _show(show, record)
         if follow:
             async for record in reader.follow():
                 _show(show, record)
+
+
+async def _last(reader: Reader, lines: int | None) -> list[Raw]:
+    """Return the last records by time, or all: what lies in one partition knows nothing of the others."""
+    found: list[Raw] = []
+    async for record in reader.to_the_end():
+        found.append(record)
+        if lines is not None and len(found) > 2 * lines + SHOWN:
+            found = _latest(found, lines)
+    return _latest(found, len(found) if lines is None else lines)
+
+
+def _latest(records: list[Raw], count: int) -> list[Raw]:
+    ordered = sorted(records, key=lambda each: each.timestamp)
+    return ordered[len(ordered) - min(count, len(ordered)) :]
 
 
 def _show(show: Show, record: Raw) -> None:

@@ -32,7 +32,7 @@ class Explained:
         """Return the text of --help."""
         effect = f"{self.effect}: {self.how}" if self.how else str(self.effect)
         examples = "\n".join(f"  {example}" for example in self.examples)
-        return f"{_joined(doc)}\n\n{effect}\n\n\b\nFor example:\n{examples}"
+        return f"{joined(doc)}\n\n{effect}\n\n\b\nFor example:\n{examples}"
 
 
 EXPLAINED: dict[str, Explained] = {}
@@ -57,7 +57,8 @@ def final(why: str, *examples: str) -> Callable[[F], F]:
 def add(app: typer.Typer, name: str, function: Callable[..., Any]) -> None:
     """Make a verb of an explained function."""
     explained = EXPLAINED[_key(function)]
-    app.command(name, help=explained.help(function.__doc__ or ""))(function)
+    doc = function.__doc__ or ""
+    app.command(name, help=explained.help(doc), short_help=joined(doc).partition("\n")[0])(function)
 
 
 def _explain(explained: Explained) -> Callable[[F], F]:
@@ -72,6 +73,6 @@ def _key(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def _joined(doc: str) -> str:
-    """Paragraphs without the line breaks of the source."""
+def joined(doc: str) -> str:
+    """Return paragraphs without the line breaks of the source."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in doc.split("\n\n"))
