@@ -137,6 +137,19 @@ async def group_lag(connection: Connection, group: str, topics: Sequence[str]) -
     return {(place.topic, place.partition): ends[place] - done[place] for place in places}
 
 
+async def group_offsets(connection: Connection, group: str, topics: Sequence[str]) -> dict[Place, int]:
+    """Return up to where a group has committed each partition; what it never committed is left out."""
+    places = await _places(connection, topics)
+    consumer = AIOKafkaConsumer(**connection, group_id=group, enable_auto_commit=False)
+    await started(consumer)
+    try:
+        async with asyncio.timeout(ASK):
+            committed = {place: await consumer.committed(place) for place in places}
+    finally:
+        await closed(consumer)
+    return {(place.topic, place.partition): offset for place, offset in committed.items() if offset is not None}
+
+
 async def _places(connection: Connection, topics: Sequence[str]) -> list[TopicPartition]:
     counts = await partition_counts(connection)
     missing = [topic for topic in topics if topic not in counts]
