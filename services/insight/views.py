@@ -162,7 +162,9 @@ def followed(row: Open | None, seen: Seen) -> Open | None:
 
 
 def _asked(row: Open, fact: e.FactMessageReceived) -> dict[str, object]:
-    return _waiting(row, [fact.at]) if fact.needs_answer else {}
+    """Where nobody waits, a message may bring its conversation to another department without a move."""
+    waiting = _waiting(row, [fact.at]) if fact.needs_answer else {}
+    return waiting | {"department": fact.department}
 
 
 def _answered(row: Open, fact: e.FactReplyAccepted) -> dict[str, object]:

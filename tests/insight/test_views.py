@@ -56,6 +56,11 @@ def row(shelf: Shelf) -> dict[str, Any]:
             {"at": "kcc", "unanswered": 2, "waits": at(1), "claimed": False},
             id="another department has it, and waits just as long; nobody there took it up",
         ),
+        pytest.param(
+            [opened(department="triage"), received(1)],
+            {"at": "waste", "waits": at(1)},
+            id="opened again at triage, and clear now: it is where its message went",
+        ),
         pytest.param([*ASKED_TWICE, claimed(6)], {"claimed": True}, id="somebody took it up"),
         pytest.param([*ASKED_TWICE, claimed(6), claimed(7, released=True)], {"claimed": False}, id="and laid it down"),
         pytest.param(
