@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import shutil
 import sys
 import time
@@ -20,8 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.kafka.software import KafkaMissingError
-from tests.chaos.run import Result, Wanted, run
+from tests.chaos.run import Result, run
 from tests.chaos.schedule import SERVICES, Kind
+from tests.chaos.stage import Wanted
 
 FOLDER = Path(".run/chaos")
 
@@ -41,15 +43,15 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for logs and result.json")
     given = parser.parse_args()
     wanted = Wanted(
-        given.seed,
-        given.messages,
-        given.kills,
-        given.every,
-        given.tenants,
-        given.share,
-        given.faults,
-        given.services,
-        given.broker_session,
+        seed=given.seed,
+        messages=given.messages,
+        kills=given.kills,
+        every=given.every,
+        tenants=given.tenants,
+        share=given.share,
+        kinds=given.faults,
+        services=given.services,
+        broker_session=given.broker_session,
     )
     if given.plan:
         print(*(f"{fault.at:8.2f} s  {fault}" for fault in wanted.faults()), sep="\n")
@@ -58,6 +60,7 @@ def main() -> int:
 
 
 def _run(wanted: Wanted, folder: Path) -> int:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is away is what is wanted here
     shutil.rmtree(folder, ignore_errors=True)
     began = time.monotonic()
     try:
@@ -88,6 +91,7 @@ def drawn(result: Result, seconds: float) -> Table:
         "messages, records": f"{verdict.messages}, {verdict.records}",
         "webhooks": f"{result.copies} copies; answers {result.webhooks}",
         "replies": ", ".join(f"{count} {status}" for status, count in sorted(verdict.replies.items())),
+        "refused": ", ".join(f"{count} {why}" for why, count in sorted(verdict.refused.items())) or "none",
         "calls, taken by the provider": f"{result.calls}, {result.taken}",
         "unknown at first": f"{verdict.unknown}; {verdict.twice} read twice; {verdict.worklisted} to people",
         "sent too often / not at all": f"{verdict.sent_again} / {verdict.unsent + verdict.unsettled}",

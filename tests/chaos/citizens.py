@@ -28,6 +28,8 @@ class Portions:
     seconds: float
     by_webhook: float = 0.05
     most_copies: int = 10
+    first: int = 0
+    """The number of the first message."""
     each: int = 4
     """Messages of one citizen, on average."""
 
@@ -76,7 +78,9 @@ class Citizens:
         people = max(1, self.plan.straight // (self.town.tenants * self.plan.each))
         chance = random.Random(f"{self.plan.seed} straight")
         for number in range(self.plan.straight):
-            yield Note(number, chance.randrange(self.town.tenants), f"316{chance.randrange(people):08d}")
+            yield Note(
+                self.plan.first + number, chance.randrange(self.town.tenants), f"316{chance.randrange(people):08d}"
+            )
 
     # --- by webhook ---
 
@@ -87,7 +91,7 @@ class Citizens:
         ticks = _Ticks(self.plan.seconds / max(1, len(mine)))
         for number in mine:
             await anext(ticks)
-            note = Note(self.plan.straight + number, writer % self.town.tenants, f"317{writer:08d}")
+            note = Note(self.plan.first + self.plan.straight + number, writer % self.town.tenants, f"317{writer:08d}")
             await self._at_once(note, chance.randint(1, self.plan.most_copies))
             self.taken.append(note)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from schemas.events import PREFIX, MessageRouted, ReplyRequested
+from schemas.events import MessageRouted, ReplyRequested, RoutingCorrected
 from schemas.topics import department_topic
 from services.runtime.bus.connection import Connection
 from services.runtime.bus.producer import Producer
@@ -22,7 +22,8 @@ from tests.chaos.town import DEPARTMENTS, Town, tenant_of, token
 
 ROUTED = MessageRouted.TYPE.encode()
 BY_BRIDGE = 0.2
-"""Of the answers; the others go straight onto the topic."""
+"""Of what they say; the rest goes straight onto the topic."""
+Make = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
 
 
 @dataclass
@@ -34,6 +35,9 @@ class Departments:
     producer: Producer
     connection: Connection
     share: float
+    """Of the messages, that are answered."""
+    corrected: float = 0.2
+    """So many corrections to one answer."""
     routed: int = 0
     asked: int = 0
     kept: int = 0
@@ -72,11 +76,14 @@ class Departments:
         self.routed += 1
         lot = _lot(attributes["ce_id"])
         if lot < self.share:
-            self._answer(record.topic, json.loads(record.value), by_bridge=lot < self.share * BY_BRIDGE)
+            self._ask(_answer, record, by_bridge=lot < self.share * BY_BRIDGE)
+        elif lot > 1 - self.share * self.corrected:
+            self._ask(_correction, record, by_bridge=lot > 1 - self.share * self.corrected * BY_BRIDGE)
 
-    def _answer(self, topic: str, data: Mapping[str, Any], *, by_bridge: bool) -> None:
-        tenant = tenant_of(topic.split(".")[1])
-        wish = _wish(data, tenant)
+    def _ask(self, make: Make, record: Raw, *, by_bridge: bool) -> None:
+        tenant = tenant_of(record.topic.split(".")[1])
+        kind, data = make(json.loads(record.value or b"{}"))
+        wish = _wish(kind, data, tenant)
         self.asked += 1
         task = asyncio.create_task(self._by_bridge(wish, tenant) if by_bridge else self._straight(wish, tenant))
         self._tasks.add(task)
@@ -99,19 +106,27 @@ class Departments:
                 return
 
 
-def _wish(data: Mapping[str, Any], tenant: int) -> dict[str, Any]:
-    conversation, number = data["conversation"], data["number"]
+def _answer(routed: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    parts = [{"kind": "text", "text": "Dank u wel, wij gaan ermee aan de slag."}]
+    return ReplyRequested.TYPE, {"conversation": routed["conversation"], "answers": routed["number"], "parts": parts}
+
+
+def _correction(routed: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Send it on to the next department: what is moved is read back from where it was taken in."""
+    following = DEPARTMENTS[(DEPARTMENTS.index(routed["department"]) + 1) % len(DEPARTMENTS)]
+    return RoutingCorrected.TYPE, {"conversation": routed["conversation"], "department": following}
+
+
+def _wish(kind: str, data: Mapping[str, Any], tenant: int) -> dict[str, Any]:
+    """Return a command as a CloudEvent, whose id follows from what it says."""
+    what = json.dumps(data, sort_keys=True).encode()
     return {
         "specversion": "1.0",
-        "id": f"{conversation}/{number}",
+        "id": hashlib.blake2b(kind.encode() + what, digest_size=16).hexdigest(),
         "source": f"urn:chaos:{tenant}",
-        "type": PREFIX + ReplyRequested.TYPE.removeprefix(PREFIX),
+        "type": kind,
         "datacontenttype": "application/json",
-        "data": {
-            "conversation": conversation,
-            "answers": number,
-            "parts": [{"kind": "text", "text": "Dank u wel, wij gaan ermee aan de slag."}],
-        },
+        "data": data,
     }
 
 

@@ -6,12 +6,21 @@ Others are the citizens (what was acknowledged to them) and the provider (what i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from demo.graph import Accepted
 from schemas.cloudevents import Unreadable, decode
-from schemas.events import DeliveryStatus, FactDeliveryChanged, FactWorklisted, ReplyUnknown
+from schemas.events import (
+    DeliveryStatus,
+    EntryKind,
+    EntryRecorded,
+    FactDeliveryChanged,
+    FactWorklisted,
+    MessageReceived,
+    ReplyRefused,
+    ReplyUnknown,
+)
 from schemas.ids import read_our_id
 from schemas.topics import DEAD_LETTERS, INBOUND, expand
 from services.hub.invariants import Check, Finding
@@ -47,6 +56,8 @@ class Verdict:
     records: int = 0
     messages: int = 0
     replies: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    """Replies, by why."""
     twice: int = 0
     """Parts that a citizen has twice."""
 
@@ -73,7 +84,7 @@ async def judge(town: Town, connection: Connection, taken: Iterable[Note], ledge
         async for record in reader.to_the_end():
             reading_all.take(record)
     verdict = reading_all.verdict()
-    _hold_against_citizens(verdict, town, reading_all.check, taken)
+    _hold_against_citizens(verdict, town, reading_all.places, taken)
     _hold_against_provider(verdict, reading_all, ledger)
     return verdict
 
@@ -86,6 +97,10 @@ class _Reading:
         self.status: dict[str, DeliveryStatus] = {}
         self.unknown: Counter[str] = Counter()
         self.worklisted: set[str] = set()
+        self.granted: set[str] = set()
+        self.refused: Counter[str] = Counter()
+        self.places: dict[str, tuple[int, int]] = {}
+        """Where each message was taken in first."""
         self._doubles: Counter[str] = Counter()
         self._known: dict[str, set[tuple[bytes, bytes]]] = defaultdict(set)
 
@@ -101,6 +116,12 @@ class _Reading:
             return
         self.check.feed(record.topic, record.partition, record.offset, event)
         match event.data:
+            case MessageReceived() as data:
+                self.places.setdefault(data.message, (record.partition, record.offset))
+            case EntryRecorded(kind=EntryKind.REPLY, reply=str(reply)):
+                self.granted.add(reply)
+            case ReplyRefused() as data:
+                self.refused[data.why] += 1
             case FactDeliveryChanged() as data:
                 self.status[data.reply] = data.status
             case FactWorklisted() as data if data.reply:
@@ -126,21 +147,24 @@ class _Reading:
             doubles=dict(self._doubles),
             unknown=self.unknown.total(),
             worklisted=len(self.worklisted),
+            refused=dict(self.refused),
             records=self.check.records,
             messages=sum(each.received for each in accounts),
             replies=dict(sum((Counter(each.replies) for each in accounts), Counter())),
         )
 
 
-def _hold_against_citizens(verdict: Verdict, town: Town, check: Check, taken: Iterable[Note]) -> None:
-    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+def _hold_against_citizens(
+    verdict: Verdict, town: Town, places: Mapping[str, tuple[int, int]], taken: Iterable[Note]
+) -> None:
+    orders: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for note in taken:
-        found = check.seen.taken_in.get(town.id_of(note))
-        if not found:
+        place = places.get(town.id_of(note))
+        if place is None:
             verdict.lost += 1
         else:
-            places[f"{note.tenant}/{note.citizen}"].append((found[0].partition, found[0].offset))
-    verdict.reordered = sum(order != sorted(order) for order in places.values())
+            orders[f"{note.tenant}/{note.citizen}"].append(place)
+    verdict.reordered = sum(order != sorted(order) for order in orders.values())
 
 
 def _hold_against_provider(verdict: Verdict, seen: _Reading, ledger: Iterable[Accepted]) -> None:
@@ -151,7 +175,7 @@ def _hold_against_provider(verdict: Verdict, seen: _Reading, ledger: Iterable[Ac
         had[ours.reply, ours.part] += 1
     verdict.twice = sum(count > 1 for count in had.values())
     verdict.sent_again = sum(count > 1 + seen.unknown[reply] for (reply, _), count in had.items())
-    for reply in seen.check.seen.granted:
+    for reply in seen.granted:
         status = seen.status.get(reply, DeliveryStatus.QUEUED)
         settled = status not in {DeliveryStatus.QUEUED, DeliveryStatus.UNKNOWN} or reply in seen.worklisted
         verdict.unsettled += not settled

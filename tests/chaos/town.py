@@ -33,6 +33,8 @@ from services.runtime.process.tenants import Tenants, read
 SECRET = "de-sleutel-van-de-chaos"
 GRAPH_TOKEN = "token-van-de-chaos"
 ENDPOINT = "/webhooks/whatsapp/chaos"
+LONG = 80_000
+"""Characters of a message of which the whole goes to a file."""
 DEPARTMENTS = tuple(department.name for department in default_taxonomy().departments)
 
 
@@ -44,6 +46,8 @@ class Note:
     tenant: int
     citizen: str
     """A phone number, without its plus."""
+    long: bool = False
+    """Whether it is too long for a record."""
 
     @property
     def wamid(self) -> str:
@@ -51,7 +55,8 @@ class Note:
 
     @property
     def text(self) -> str:
-        return TEXTS[self.number % len(TEXTS)]
+        text = TEXTS[self.number % len(TEXTS)]
+        return text * (LONG // len(text)) if self.long else text
 
 
 @dataclass(frozen=True)
