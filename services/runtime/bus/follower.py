@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
-from services.runtime.bus.connection import BROKER_ERRORS, Connection, closed, started
+from services.runtime.bus.connection import BROKER_ERRORS, STOP, Connection, closed, started
 from services.runtime.bus.seat import Raw
 from services.runtime.process.log import get_logger
 
@@ -32,13 +31,24 @@ class Follower:
     def __init__(self, connection: Connection, group: str, instance: str, topics: Sequence[str], take: Take) -> None:
         self._connection, self._group, self._instance = connection, group, instance
         self._topics, self._take = list(topics), take
+        self._following: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; it goes on by itself, also when there is no broker yet."""
+        self._following = asyncio.create_task(self.run(), name=self._group)
+
+    async def stop(self) -> None:
+        """End: what is in hand comes again."""
+        if self._following:
+            self._following.cancel()
+            await asyncio.wait({self._following}, timeout=STOP)
 
     async def run(self) -> None:
         """Follow until cancelled."""
         while True:
             try:
                 await self._follow()
-            except (*BROKER_ERRORS, KafkaError) as error:
+            except BROKER_ERRORS as error:
                 log.warning("following_interrupted", group=self._group, error=type(error).__name__)
                 await asyncio.sleep(PAUSE)
 
