@@ -62,6 +62,7 @@ def kafka(folder: Path, tenants: int) -> Iterator[dict[str, str]]:
             "KAFKA_BOOTSTRAP": broker.bootstrap,
             "HUB_TENANTS": str(town.tenants_file(folder / "tenants.yaml", tenants)),
             "INGEST_ATTACHMENTS": str(folder / "attachments"),
+            "INGEST_SPOOL": str(folder / "spool"),
         }
 
 

@@ -159,6 +159,7 @@ def _services(folder: Path, bootstrap: str, tenants: Path, ports: Ports) -> Serv
         "HUB_INSTANCE": "0",
         "INGEST_PORT": str(ports.ingest),
         "INGEST_ATTACHMENTS": str(folder / "attachments"),
+        "INGEST_SPOOL": str(folder / "spool"),
         "INSIGHT_PORT": str(ports.insight),
     }
     return Services([_service(name, folder, shared) for name in SERVICES])

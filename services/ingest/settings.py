@@ -28,7 +28,13 @@ class IngestSettings(BaseSettings):
     header_seconds: float = Field(default=15.0, gt=0)
     """How long a connection may take to come with a request, or with the next one."""
     publish_seconds: float = Field(default=1.0, gt=0)
-    """How long the broker may take to keep what came in, before its sender has to come again."""
+    """How long the broker may take to keep what came in, before it goes to the spool."""
+    spool: Path = Path("spool")
+    """The folder of spools, on a disk that outlives the process; each replica has its own in it, by HUB_INSTANCE."""
+    spool_bytes: int = Field(default=1 << 30, gt=0)
+    """The most that waits on disk for the broker; beyond it senders have to come again."""
+    spool_claim_seconds: float = Field(default=20.0, ge=0)
+    """How long to wait at the start for a former process of this name to let go of its spool."""
     width: int = Field(default=2_000, gt=0)
     """Requests that may wait for the broker at once; more are told to come again."""
     stop_seconds: float = Field(default=5.0, gt=0)

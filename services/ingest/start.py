@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from services.channels import base
 from services.channels.loader import UnknownChannel, load
+from services.ingest import eraser
 from services.ingest.accept import Door
 from services.ingest.app import build
 from services.ingest.attachments import Attachments
@@ -17,6 +18,7 @@ from services.ingest.bridge import Bridge
 from services.ingest.callers import Callers
 from services.ingest.counts import Counts
 from services.ingest.intake import Intake
+from services.ingest.keeping import Keeping
 from services.ingest.listeners import Ear, Listeners
 from services.ingest.owners import owners
 from services.ingest.receive import Reception
@@ -25,17 +27,19 @@ from services.ingest.settings import IngestSettings
 from services.ingest.webhook import Webhooks
 from services.runtime.bus.connection import connection
 from services.runtime.bus.producer import Producer, Publishes
-from services.runtime.bus.seat import NotDurable
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger
 from services.runtime.process.management import Health, Management
 from services.runtime.process.metrics import Metrics
 from services.runtime.process.settings import KafkaSettings, ProcessSettings
-from services.runtime.process.stop import Stop, Stopped
+from services.runtime.process.stop import Stop, Stopped, bounded
 from services.runtime.process.tenants import Endpoint, Tenants, read
+from services.runtime.spool.store import Taken
 
 log = get_logger()
 
+MOMENT = 3.0
+"""Seconds that the broker is waited for at the start, so that the first to come need not go by the spool."""
 Load = Callable[[str], base.Channel]
 """Finds a channel by its name; raises UnknownChannel."""
 
@@ -90,7 +94,9 @@ class Running:
         self.stop, self._settings, self._process = Stop(), settings, process
         self._metrics, self._tenants, self._up = Metrics(), read(process.tenants), False
         self._producer = Producer(connection(kafka), wait=settings.publish_seconds)
-        self._ingest = assemble(settings, self._tenants, self._producer, clock, self._metrics)
+        self._keeping = Keeping(settings, process.instance, self._producer, clock, self._metrics)
+        self._ingest = assemble(settings, self._tenants, self._keeping.bus, clock, self._metrics)
+        self._files = eraser.follower(connection(kafka), process.instance, Attachments(settings.attachments))
         self._http = HttpServer(self._ingest.app, Patience(settings.header_seconds, settings.stop_seconds))
         self._listeners = Listeners()
         self._management = Management(self._health(), self._metrics.registry)
@@ -103,8 +109,8 @@ class Running:
             await self.stop.wait()
         except Stopped:
             log.info("stopped_while_starting")
-        except NotDurable as error:
-            self.stop.fail(str(error))
+        except Taken as error:
+            self.stop.fail(f"the spool of this replica: {error}")
         finally:
             await self._close()
         return self.stop.exit_code
@@ -112,15 +118,20 @@ class Running:
     async def _start(self) -> None:
         await self._management.start(self._process.management_host, self._process.management_port)
         log.info("management_listening", host=self._process.management_host, port=self._management.port)
-        await self._producer.start()
+        await self._keeping.start(self.stop.fail)
+        self._producer.begin()
+        await bounded("connect", self._producer.connected(), MOMENT)
         await self._listeners.start(self._ingest.receptions, self._listening(), self._ingest.ear)
         await self._http.start(self._settings.host, self._settings.port, self._http_ended)
+        self._files.start()
         self._up = True
 
     async def _close(self) -> None:
         self._up = False
         await self._http.close()
         await self._listeners.close()
+        await self._files.stop()
+        await self._keeping.stop()
         await self._producer.stop()
         await self._management.close()
         log.info("ingest_stopped")
@@ -134,4 +145,6 @@ class Running:
     def _health(self) -> Health:
         health = Health()
         health.ready_when("listening", lambda: None if self._up and not self.stop.wanted else "not yet, or no longer")
+        health.ready_when("keeping", self._keeping.bus.why_not)
+        health.tell("spool", self._keeping.told)
         return health

@@ -12,12 +12,18 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    CorruptRecordException,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
 from services.runtime.bus.batches import MAX_LINE, Encoder
 from services.runtime.bus.connection import Connection, closed, heard, started
 from services.runtime.bus.handler import Outgoing
-from services.runtime.bus.seat import Line, NotDurable
+from services.runtime.bus.seat import Line, NotDurable, Refused
 from services.runtime.process.log import get_logger
 
 log = get_logger()
@@ -45,7 +51,10 @@ class Producer:
     def __init__(self, connection: Connection, encoder: Encoder | None = None, wait: float = WAIT) -> None:
         self._connection, self._encoder, self._wait = connection, encoder or Encoder(), wait
         self._producer: AIOKafkaProducer | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+        self._order = asyncio.Lock()
+        self._under_way: set[tuple[asyncio.Future[Any], ...]] = set()
 
     async def start(self) -> None:
         """Connect; raises NotDurable when there is no broker within half a minute."""
@@ -54,33 +63,68 @@ class Producer:
                 self._producer = await self._started()
         except (TimeoutError, KafkaError) as error:
             raise NotDurable(f"no broker: {type(error).__name__}") from error
+        self._connected.set()
+
+    def begin(self) -> None:
+        """Connect in the background, for as long as it takes; until then nothing is durable."""
+        self._connecting = asyncio.create_task(self._connect(), name="producer-connecting")
 
     async def publish(self, outgoings: Sequence[Outgoing]) -> None:
         """Return when all are written; see Publishes."""
         lines = [self._encoder.line(outgoing) for outgoing in outgoings]
+        try:
+            async with asyncio.timeout(self._wait):
+                await self.write(lines)
+        except TimeoutError as error:
+            raise NotDurable(f"not confirmed within {self._wait} s") from error
+
+    async def write(self, lines: Sequence[Line]) -> None:
+        """Return when all are written, in this order and after those of earlier calls, for each partition.
+
+        There is no end to how long that may take: bound it. Raises NotDurable (Refused when it is one of these records
+        that the broker will never have). Cancelled, they may still be written.
+        """
         producer = self._producer
         if producer is None:
             raise NotDurable("no connection to the broker yet")
         try:
-            async with asyncio.timeout(self._wait):
-                await self._written(producer, lines)
-        except TimeoutError as error:
-            raise NotDurable(f"not confirmed within {self._wait} s") from error
+            await self._written(producer, lines)
         except KafkaError as error:
             self._renew(producer, error)
-            raise NotDurable(f"refused: {type(error).__name__}") from error
+            raise _what_follows(error) from error
+
+    async def connected(self) -> None:
+        """Return when there is a connection to the broker, or was one."""
+        await self._connected.wait()
+
+    async def answers(self) -> bool:
+        """Say whether the broker answers, within the time that a record may take."""
+        if self._producer is None:
+            return False
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._producer.client.fetch_all_metadata()
+        except (TimeoutError, KafkaError):
+            return False
+        return True
 
     async def stop(self) -> None:
         """Send what is under way, for a few seconds at most."""
-        if self._renewing:
-            self._renewing.cancel()
+        if self._connecting:
+            self._connecting.cancel()
+            await asyncio.wait({self._connecting})
         if self._producer:
             producer, self._producer = self._producer, None
             await closed(producer)
 
     async def _written(self, producer: AIOKafkaProducer, lines: Sequence[Line]) -> None:
-        futures = [await _sent(producer, line) for line in lines]
-        await asyncio.gather(*map(asyncio.shield, futures))
+        async with self._order:
+            futures = tuple([await _sent(producer, line) for line in lines])
+        self._under_way.add(futures)
+        try:
+            await asyncio.gather(*map(asyncio.shield, futures))
+        finally:
+            self._under_way.discard(futures)
 
     async def _started(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._connection, **_SETTINGS)
@@ -93,16 +137,29 @@ class Producer:
             return
         log.warning("producer_replaced", error=type(error).__name__)
         self._producer = None
-        self._renewing = asyncio.create_task(self._replaced(broken), name="producer-renewal")
+        self._connected.clear()
+        self._connecting = asyncio.create_task(self._replaced(broken), name="producer-renewal")
 
     async def _replaced(self, broken: AIOKafkaProducer) -> None:
         await closed(broken)
+        self._give_up()
+        await self._connect()
+
+    def _give_up(self) -> None:
+        """What a producer did not get confirmed before it was closed it never will."""
+        self._order = asyncio.Lock()
+        for future in [future for futures in self._under_way for future in futures if not future.done()]:
+            future.set_exception(NotDurable("its producer was replaced"))
+
+    async def _connect(self) -> None:
         while self._producer is None:
             try:
-                self._producer = await self._started()
+                async with asyncio.timeout(START):
+                    self._producer = await self._started()
             except (OSError, KafkaError) as error:
-                log.warning("producer_not_replaced_yet", error=type(error).__name__)
+                log.warning("broker_not_reached", error=type(error).__name__)
                 await asyncio.sleep(WAIT)
+        self._connected.set()
 
 
 _SETTINGS: dict[str, Any] = {
@@ -120,3 +177,12 @@ async def _sent(producer: AIOKafkaProducer, line: Line) -> asyncio.Future[Any]:
     )
     future.add_done_callback(heard)
     return future
+
+
+_NEVER = (MessageSizeTooLargeError, RecordListTooLargeError, CorruptRecordException, InvalidTimestampError)
+"""What the broker says of a record as such; all other errors are about a connection, a right, a broker."""
+
+
+def _what_follows(error: KafkaError) -> NotDurable:
+    name = type(error).__name__
+    return (Refused if isinstance(error, _NEVER) else NotDurable)(f"refused: {name}")

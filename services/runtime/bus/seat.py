@@ -4,6 +4,7 @@ BusError            what follows
   BeginAnew         what we remember may not be what was written: forget it all, and begin again from what is committed
   GiveUp            going on would be wrong: the process ends and says why
   NotDurable        it may still be written, or not: keep it elsewhere, with the same id
+    Refused         and it never will be, whoever tries: this one record is not to the broker's liking
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class GiveUp(BusError):
 
 class NotDurable(BusError):
     """Nobody confirmed it in time: it may still be written."""
+
+
+class Refused(NotDurable):
+    """The broker will not have a record of these, now or ever."""
 
 
 class Raw(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -10,6 +10,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 Check = Callable[[], str | None]
 """Says what is wrong, or None when nothing is."""
+Told = float | str | bool | None
+Tell = Callable[[], Mapping[str, Told]]
+"""Tells how things are, whether well or not; for people."""
 
 
 class Health:
@@ -18,6 +21,7 @@ class Health:
     def __init__(self) -> None:
         self._alive: dict[str, Check] = {}
         self._ready: dict[str, Check] = {}
+        self._told: dict[str, Tell] = {}
 
     def alive_when(self, name: str, check: Check) -> None:
         """Add a check whose failure means: restart me."""
@@ -26,6 +30,14 @@ class Health:
     def ready_when(self, name: str, check: Check) -> None:
         """Add a check whose failure means: send me nothing now."""
         self._ready[name] = check
+
+    def tell(self, name: str, tell: Tell) -> None:
+        """Add something that is told beside the checks."""
+        self._told[name] = tell
+
+    def told(self) -> dict[str, Mapping[str, Told]]:
+        """Return all that is told."""
+        return {name: tell() for name, tell in self._told.items()}
 
     def dead(self) -> dict[str, str]:
         """Return what is wrong with its life, by check."""
@@ -64,7 +76,7 @@ class Management:
         return _verdict(self._health.dead())
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        return _verdict(self._health.unready())
+        return _verdict(self._health.unready(), self._health.told())
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -75,5 +87,6 @@ def _failing(checks: dict[str, Check]) -> dict[str, str]:
     return {name: why for name, why in found.items() if why is not None}
 
 
-def _verdict(failing: dict[str, str]) -> web.Response:
-    return web.json_response({"ok": not failing, "failing": failing}, status=503 if failing else 200)
+def _verdict(failing: dict[str, str], told: Mapping[str, object] | None = None) -> web.Response:
+    said = {"ok": not failing, "failing": failing, **(told or {})}
+    return web.json_response(said, status=503 if failing else 200)

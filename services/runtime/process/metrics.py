@@ -34,6 +34,32 @@ class Metrics:
         self.rejected = Counter(
             "hub_schema_rejected_total", "Events of publishers that were refused.", ["reason"], registry=r
         )
+        self.spool_records = Gauge("hub_spool_records", "Records that wait on disk for the broker.", registry=r)
+        self.spool_bytes = Gauge("hub_spool_bytes", "Bytes that the spool holds.", registry=r)
+        self.spool_limit = Gauge("hub_spool_limit_bytes", "Bytes that the spool may hold.", registry=r)
+        self.spool_oldest_seconds = Gauge(
+            "hub_spool_oldest_seconds", "Age of the oldest record that waits on disk.", registry=r
+        )
+        self.spool_refused_records = Gauge(
+            "hub_spool_refused_records",
+            "Records in the spool that nobody took: they wait for people.",
+            registry=r,
+        )
+        self.spool_failing = Gauge(
+            "hub_spool_failing", "1 while the spool keeps nothing: it is full, or its disk fails.", registry=r
+        )
+        self.broker_silent = Gauge("hub_broker_silent", "1 while the broker confirms nothing.", registry=r)
+        self.spooled = Counter("hub_spooled_total", "Records that were kept on disk first.", registry=r)
+        self.forwarded = Counter("hub_spool_forwarded_total", "Records that went from disk to the broker.", registry=r)
+        self.spool_set_aside = Counter(
+            "hub_spool_set_aside_total", "Records of the spool that the broker refused.", ["topic"], registry=r
+        )
+        self.spools_abandoned = Gauge(
+            "hub_spools_abandoned", "Spools beside ours that hold something and have no owner.", registry=r
+        )
+        self.spools_abandoned_records = Gauge(
+            "hub_spools_abandoned_records", "Records that wait in spools without an owner.", registry=r
+        )
         # the loop
         self.records = Counter("hub_records_total", "Records handled and committed.", ["service", "topic"], registry=r)
         self.batch_seconds = Histogram(

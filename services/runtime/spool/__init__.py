@@ -1,0 +1,1 @@
+"""A place on disk for records that wait for the broker. It knows SQLite and files, and no broker."""
