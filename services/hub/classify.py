@@ -28,9 +28,10 @@ class BadLine(ValueError):
 class Asked(BaseModel):
     """One line in."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    id: str
+    id: str | int
+    """Given back as it came."""
     text: str
     context_department: str | None = None
 
@@ -81,7 +82,8 @@ def _one(desk: Desk, asked: Asked, taxonomy: Taxonomy, *, as_json: bool) -> None
 
 def _lines(desk: Desk, name: str, taxonomy: Taxonomy) -> None:
     bad = 0
-    for number, line in enumerate(_read(name), start=1):
+    lines = ((number, line) for number, line in enumerate(_read(name), start=1) if line.strip())
+    for number, line in lines:
         try:
             asked = _asked(line)
             desk.say_json(_as_json(asked, _judged(asked, taxonomy)))
@@ -93,7 +95,7 @@ def _lines(desk: Desk, name: str, taxonomy: Taxonomy) -> None:
 
 
 def _read(name: str) -> Iterator[bytes]:
-    """Yield the lines that are not empty; an empty one keeps its number."""
+    """Yield lines as they come, so that a pipe gets its answers at once."""
     if name == "-":
         yield from sys.stdin.buffer
         return
@@ -108,7 +110,7 @@ def _asked(line: bytes) -> Asked:
     try:
         return Asked.model_validate_json(line)
     except ValidationError as error:
-        raise BadLine(faults(error)) from None
+        raise BadLine(faults(error).replace("(whole): json_invalid", "this is no JSON")) from None
 
 
 def _judged(asked: Asked, taxonomy: Taxonomy) -> Classification:

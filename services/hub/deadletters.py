@@ -66,7 +66,7 @@ def show_letter(
 @final(
     "it happens once. The router takes it as if it came in now; what it knows already it drops.",
     "hub dead-letters replay 1f0c2d3e",
-    "hub dead-letters list --json | jq -r .id | xargs hub dead-letters replay",
+    "hub dead-letters replay $(hub dead-letters list --json | jq -r .id)",
 )
 def replay(
     context: typer.Context,
