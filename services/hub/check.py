@@ -76,7 +76,9 @@ class Outcome:
 
 
 @reads("hub check", "hub check --json | jq '.findings[]'")
-def check(context: typer.Context, *, json: Annotated[bool, typer.Option(help="One JSON object.")] = False) -> None:
+def check(
+    context: typer.Context, *, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+) -> None:
     """Look whether every message is where it must be, once and in order, and whether every reply has a fate.
 
     It reads all topics while the services work. What they have not come to yet counts as under way. What does not hold

@@ -50,7 +50,7 @@ def classify(
     ] = None,
     taxonomy: Annotated[Path | None, typer.Option(help="Another taxonomy than the hub's own.")] = None,
     context_department: Annotated[str | None, typer.Option(help="Where its conversation is, for TEXT.")] = None,
-    json: Annotated[bool, typer.Option(help="JSON, for TEXT; lines always are.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON, for TEXT; lines always are.")] = False,
 ) -> None:
     """Say which department a message is for, how sure that is, and why.
 

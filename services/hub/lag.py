@@ -42,7 +42,7 @@ def lag(
     most_seconds: Annotated[
         float | None, typer.Option(help="End with 1 when a record has been unread for longer.", min=0)
     ] = None,
-    json: Annotated[bool, typer.Option(help="One line of JSON an input.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON an input.")] = False,
 ) -> None:
     """Show how much each service has not read yet of each of its topics, and for how long that has been there."""
     desk = desk_of(context)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 from typer.core import TyperGroup
 
-from services.hub import check, classify, commands, deadletters, lag, tail, topics, trace
+from services.hub import check, classify, commands, deadletters, lag, spool, tail, topics, trace
 from services.hub.desk import Desk
 from services.hub.errors import HubError
 from services.hub.settings import hub_settings, kafka_settings
@@ -42,6 +42,7 @@ class Verbs(TyperGroup):
 verbs = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -70,6 +71,7 @@ commands.add_all(verbs)
 add(verbs, "trace", trace.trace)
 add(verbs, "check", check.check)
 verbs.add_typer(deadletters.group, name="dead-letters")
+verbs.add_typer(spool.group, name="spool")
 add(verbs, "classify", classify.classify)
 
 

@@ -33,7 +33,7 @@ def tail(  # noqa: PLR0913 - an option each
     lines: Annotated[int, typer.Option(help="How many of the last events to show.", min=0)] = SHOWN,
     from_start: Annotated[bool, typer.Option("--from-start", help="Show all that is kept (30 days).")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    json: Annotated[bool, typer.Option(help="One line of JSON an event, data and all.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON an event, data and all.")] = False,
 ) -> None:
     """Show what is on a department's queue, with the words of its citizens: it is the department's own queue.
 

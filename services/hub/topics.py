@@ -36,7 +36,7 @@ class Row:
 
 @reads("hub topics", "hub topics --json | jq 'select(.drift != [])'")
 def topics(
-    context: typer.Context, *, json: Annotated[bool, typer.Option(help="One line of JSON a topic.")] = False
+    context: typer.Context, *, json: Annotated[bool, typer.Option("--json", help="One line of JSON a topic.")] = False
 ) -> None:
     """Compare the topics on the broker with their declarations, and show how much lies in each and how old it is.
 

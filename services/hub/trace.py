@@ -56,7 +56,7 @@ def trace(
     name: Annotated[str, typer.Argument(metavar="ID", help="Of a message, reply, conversation or event; a reference.")],
     *,
     content: Annotated[bool, typer.Option("--content", help="Also the data, with the words of citizens.")] = False,
-    json: Annotated[bool, typer.Option(help="One line of JSON a hop.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON a hop.")] = False,
 ) -> None:
     """Show where something came by, on every topic, in the order of time, and how long each step took.
 

@@ -12,17 +12,20 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from docs.generate import hub_page
 from services.hub.desk import age, harmless
 from services.hub.errors import Exit
 from services.hub.main import verbs
 from services.hub.settings import hub_settings, kafka_settings
 from services.hub.verb import EXPLAINED, Effect
 from tests.hub.conftest import Hub
+from tests.needs import ROOT
 
 PROMISED = [
     *("topics", "lag", "tail", "trace", "check", "classify"),
     *("reply", "correct", "hand-over", "claim", "release", "note", "close"),
     *("dead-letters.list", "dead-letters.show", "dead-letters.replay"),
+    *("spool.status", "spool.drain"),
 ]
 
 
@@ -66,7 +69,7 @@ def test_help_has_an_example_that_can_be_typed(path: tuple[str, ...]) -> None:
 
 def test_the_verbs_that_change_something_are_known() -> None:
     changing = {key.rpartition(".")[2] for key, each in EXPLAINED.items() if each.effect is not Effect.READS}
-    assert changing == {"reply", "correct", "hand_over", "claim", "release", "note", "close", "replay"}
+    assert changing == {"reply", "correct", "hand_over", "claim", "release", "note", "close", "replay", "drain"}
 
 
 def test_help_says_how_it_ends() -> None:
@@ -180,3 +183,8 @@ def test_a_citizens_words_are_only_words(given: str, shown: str) -> None:
 )
 def test_ages_are_for_people(seconds: float | None, said: str) -> None:
     assert age(seconds) == said
+
+
+def test_the_page_in_the_documents_is_what_help_says_now() -> None:
+    """`make schemas` writes it anew."""
+    assert (ROOT / "docs" / "reference" / "hub.md").read_text("utf-8") == hub_page()
