@@ -1,7 +1,8 @@
-"""`hub spool`: it tells what waits, and leaves a spool alone whose owner lives. Draining: tests/kafka/test_hub_spool."""
+"""`hub spool`: it tells what waits, and leaves a spool alone whose owner lives. Draining: kafka/test_hub_spool.py."""
 
 import asyncio
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def filled(tmp_path: Path) -> Path:
     return folder
 
 
+def empty(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    with closing(Store(folder)) as store:
+        store.append([])
+
+
 def test_it_tells_what_waits_how_old_it_is_and_that_nobody_has_it(hub: Hub, filled: Path) -> None:
     found = hub("spool", "status", str(filled.parent), "--json")
     (row,) = [json.loads(each) for each in found.stdout.splitlines()]
@@ -38,7 +45,7 @@ def test_it_tells_what_waits_how_old_it_is_and_that_nobody_has_it(hub: Hub, fill
 
 
 def test_an_empty_spool_is_no_reason_to_do_anything(hub: Hub, tmp_path: Path) -> None:
-    Store(tmp_path).append([])
+    empty(tmp_path)
     assert hub("spool", "status", str(tmp_path)).exit_code == 0
 
 
@@ -51,8 +58,7 @@ def test_where_there_is_no_spool_it_says_so(hub: Hub, tmp_path: Path, verb: str)
 
 
 def test_it_drains_one_spool_and_not_whichever_comes_first(hub: Hub, filled: Path) -> None:
-    (filled.parent / "ingest-2").mkdir()
-    Store(filled.parent / "ingest-2").append([])
+    empty(filled.parent / "ingest-2")
     assert hub("spool", "drain", str(filled.parent)).exit_code == 2
 
 

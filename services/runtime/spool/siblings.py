@@ -1,8 +1,7 @@
-"""The spools beside ours: one that holds something and has no owner is somebody's words that nobody forwards."""
+"""Spools, seen from outside: one that holds something and has no owner is somebody's words that nobody forwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +19,25 @@ class Abandoned(NamedTuple):
 
 def abandoned(own: Path) -> list[Abandoned]:
     """Return the spools in the same folder as `own` that hold something and have no owner. Reads them; blocks."""
-    return [found for folder in _siblings(own) if (found := _abandoned(folder)) is not None]
+    return [found for folder in spools(own.parent) if folder != own and (found := _abandoned(folder)) is not None]
 
 
-def _siblings(own: Path) -> Iterator[Path]:
-    return (folder for folder in sorted(own.parent.iterdir()) if folder != own and (folder / FILE).is_file())
+def spools(folder: Path) -> list[Path]:
+    """Return the folder itself when it is a spool, else the spools in it; raises OSError."""
+    return [folder] if _is_spool(folder) else [each for each in sorted(folder.iterdir()) if _is_spool(each)]
+
+
+def has_owner(folder: Path) -> bool:
+    """Say whether a process has this spool now; raises Broken."""
+    try:
+        with nobodys(folder):
+            return False
+    except Taken:
+        return True
+
+
+def _is_spool(folder: Path) -> bool:
+    return (folder / FILE).is_file()
 
 
 def _abandoned(folder: Path) -> Abandoned | None:
