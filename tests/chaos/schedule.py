@@ -45,11 +45,10 @@ SECONDS = {
     Kind.BROKER_PAUSE: (1.0, 5.0),
     Kind.BROKER_PAUSE_LONG: (16.0, 18.0),
     Kind.BROKER_KILL: (0.0, 0.5),
-    Kind.BROKER_KILL_LONG: (4.0, 7.0),
     Kind.NET_SLOW: (4.0, 8.0),
     Kind.NET_SILENT: (6.0, 12.0),
 }
-"""How long each lasts, between two bounds; of a flap, the time between two kills."""
+"""How long each lasts, between two bounds; of a flap, the time between two kills. See Bounds.lasts."""
 FLAPS = 4
 KILLS_TO_ONE = 3
 """Kills, stops and pauses to one of the faults that befall all."""
@@ -71,29 +70,54 @@ class Fault:
         return f"{self.kind}{whom}{how_long}"
 
 
-def schedule(
-    seed: int, kills: int, every: float, kinds: Sequence[Kind] = tuple(Kind), *, services: Sequence[str] = SERVICES
-) -> list[Fault]:
-    """Return `kills` faults of replicas, one each `every` seconds on average, and those of all between them."""
+@dataclass(frozen=True)
+class Bounds:
+    """What a schedule is drawn from."""
+
+    kills: int
+    """Faults of replicas; of all at once, when only such kinds are wanted."""
+    every: float
+    """Seconds between two of them, on average."""
+    kinds: Sequence[Kind] = tuple(Kind)
+    services: Sequence[str] = SERVICES
+    broker_session: float = 1.5
+
+    @property
+    def small(self) -> list[tuple[Kind, str]]:
+        return [(kind, service) for kind in OF_A_REPLICA if kind in self.kinds for service in self.services]
+
+    @property
+    def large(self) -> list[tuple[Kind, str]]:
+        return [(kind, "") for kind in OF_ALL if kind in self.kinds]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many of the small and of the large."""
+        if not self.small:
+            return 0, self.kills
+        return self.kills, max(len(self.large), self.kills // KILLS_TO_ONE) if self.large else 0
+
+    def lasts(self, kind: Kind) -> tuple[float, float]:
+        """Return between what bounds a fault lasts, seconds."""
+        if kind is Kind.BROKER_KILL_LONG:
+            return self.broker_session + 2.5, self.broker_session + 5
+        return SECONDS.get(kind, (0.0, 0.0))
+
+
+def schedule(seed: int, bounds: Bounds) -> list[Fault]:
+    """Return all that is done in a run, in its order."""
     chance = random.Random(f"{seed} schedule")
-    small = [(kind, service) for kind in OF_A_REPLICA if kind in kinds for service in services]
-    large = [(kind, "") for kind in OF_ALL if kind in kinds]
-    deck = itertools.islice(_dealt(small, chance), kills) if small else iter(())
-    wide = itertools.islice(_dealt(large, chance), max(len(large), kills // KILLS_TO_ONE)) if large else iter(())
-    found = [*_spread(deck, kills, every * kills, chance)]
-    many = max(len(large), kills // KILLS_TO_ONE) if large else 0
-    found += _spread(wide, many, every * kills, chance)
+    decks = zip((bounds.small, bounds.large), bounds.counts, strict=True)
+    found = [fault for cards, count in decks if count for fault in _spread(cards, count, bounds, chance)]
     return sorted(found, key=lambda fault: fault.at)
 
 
-def _spread(deck: Iterator[tuple[Kind, str]], count: int, seconds: float, chance: random.Random) -> Iterator[Fault]:
+def _spread(cards: list[tuple[Kind, str]], count: int, bounds: Bounds, chance: random.Random) -> Iterator[Fault]:
     """Give each its own stretch of time, and a moment in it."""
-    for place, (kind, service) in enumerate(deck):
-        at = seconds * (place + chance.random()) / count
-        low, high = SECONDS.get(kind, (0.0, 0.0))
-        yield Fault(
-            round(at, 2), kind, service, chance.randrange(2) if service else 0, round(chance.uniform(low, high), 1)
-        )
+    stretch = bounds.kills * bounds.every / count
+    for place, (kind, service) in enumerate(itertools.islice(_dealt(cards, chance), count)):
+        at, lasts = stretch * (place + chance.random()), round(chance.uniform(*bounds.lasts(kind)), 1)
+        yield Fault(round(at, 2), kind, service, chance.randrange(2) if service else 0, lasts)
 
 
 def _dealt(cards: list[tuple[Kind, str]], chance: random.Random) -> Iterator[tuple[Kind, str]]:

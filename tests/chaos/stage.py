@@ -25,7 +25,7 @@ from tests.chaos.processes import Fleet, fleet
 from tests.chaos.provider import Provider
 from tests.chaos.proxy import Proxy
 from tests.chaos.recovery import Recovery
-from tests.chaos.schedule import SERVICES, Fault, Kind, schedule
+from tests.chaos.schedule import SERVICES, Bounds, Fault, Kind, schedule
 from tests.chaos.town import DEPARTMENTS, Town
 
 ONE_BROKER = {"flush.messages": "1"}
@@ -59,7 +59,8 @@ class Wanted:
         return max(5.0, self.kills * self.every + 2)
 
     def faults(self) -> list[Fault]:
-        return schedule(self.seed, self.kills, self.every, self.kinds, services=self.services)
+        bounds = Bounds(self.kills, self.every, self.kinds, self.services, self.broker_session)
+        return schedule(self.seed, bounds)
 
 
 @dataclass

@@ -4,6 +4,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from services.runtime.process import crash
 from tests.chaos.small import Small, small
@@ -16,7 +17,7 @@ OFTEN = {"bus.before_commit", "bus.after_lines", "bus.after_offsets", "bus.after
 """The first commit may be a tick's; a later one has a batch in it."""
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Small]:
     async with small(tmp_path_factory.mktemp("chaos")) as made:
         yield made
@@ -26,6 +27,8 @@ def places() -> Iterator[object]:
     """Every point, in every service that passes it."""
     for point in crash.POINTS:
         room = point.partition(".")[0]
+        if room == "spool":  # passed only while the broker is away: tests/kafka/test_ingest_spool.py
+            continue
         for service in ("router", "responder") if room == "bus" else (room,):
             if (point, service) not in NEVER_PASSED:
                 yield pytest.param(service, point, id=f"{service} at {point}")
@@ -33,7 +36,7 @@ def places() -> Iterator[object]:
 
 @pytest.mark.timeout(120)
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize(("service", "point"), places())
+@pytest.mark.parametrize(("service", "point"), list(places()))
 async def test_killed_there_and_started_again_nothing_is_lost_doubled_or_sent_too_often(
     hub: Small, service: str, point: str
 ) -> None:
