@@ -7,7 +7,7 @@ READY := .venv/.ready
 ROOMS = $(wildcard schemas services demo deploy tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-kafka check fmt schemas bench kafka lock clean
+.PHONY: help setup run test test-fast test-kafka check fmt schemas bench chaos kafka lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,11 @@ schemas: setup ## write what is generated from the code anew
 
 bench: setup ## measure rates, beside the bare loop that gives the same guarantee
 	@$(BIN)/python -m bench
+
+chaos: setup ## break everything on purpose and count; MESSAGES=, KILLS=, SEED=, ARGS=--help tells more
+	@$(BIN)/python -m deploy.kafka --prepare
+	@$(BIN)/python -m tests.chaos $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(KILLS),--kills $(KILLS)) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
 kafka: setup ## one real broker in the foreground; ARGS=--help tells more
 	@$(BIN)/python -m deploy.kafka $(ARGS)

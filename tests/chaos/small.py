@@ -18,6 +18,8 @@ from tests.chaos.stage import Stage, Wanted, stage
 from tests.chaos.town import Note, post
 
 SETTLED_WITHIN = 60.0
+AWAY = 5.0
+"""Seconds that the broker is silent: longer than ingest waits for it."""
 SMALL = Wanted(messages=0, kills=0, tenants=3, share=0.4, replicas=1, doubt=2.0, flush=False)
 
 
@@ -45,6 +47,21 @@ class Small:
         async with asyncio.timeout(30):
             while not replica.exits[-signal.SIGKILL]:
                 await asyncio.sleep(0.02)
+
+    @asynccontextmanager
+    async def broker_away(self) -> AsyncIterator[None]:
+        """Have the broker be silent for some seconds, from now on."""
+        await self.ready()
+        self.at.nemesis.broker.pause()
+        back = asyncio.get_running_loop().call_later(AWAY, self.at.nemesis.broker.resume)
+        try:
+            yield
+        finally:
+            await asyncio.sleep(max(0.0, back.when() - asyncio.get_running_loop().time()))
+
+    async def ready(self) -> None:
+        """Return when every replica is."""
+        await self.at.fleet.ready()
 
     async def write(self, messages: int) -> None:
         """Have citizens write, most by webhook; returns when all was taken in."""

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 
 import pytest
 import pytest_asyncio
@@ -11,6 +12,10 @@ from tests.chaos.small import Small, small
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
+SERVICES = {"bus": ("router", "responder"), "spool": ("ingest",)}
+"""In which services the points of a room are passed; else in the one that is called so."""
+WITHOUT_BROKER = "spool."
+"""Points that are passed only when the broker is away."""
 NEVER_PASSED = {("bus.after_find", "responder")}
 """The responder reads nothing back."""
 OFTEN = {"bus.before_commit", "bus.after_lines", "bus.after_offsets", "bus.after_commit"}
@@ -29,7 +34,7 @@ def places() -> Iterator[object]:
         room = point.partition(".")[0]
         if room == "spool":  # passed only while the broker is away: tests/kafka/test_ingest_spool.py
             continue
-        for service in ("router", "responder") if room == "bus" else (room,):
+        for service in SERVICES.get(room, (room,)):
             if (point, service) not in NEVER_PASSED:
                 yield pytest.param(service, point, id=f"{service} at {point}")
 
@@ -42,7 +47,8 @@ async def test_killed_there_and_started_again_nothing_is_lost_doubled_or_sent_to
 ) -> None:
     replica = hub.replica(service)
     await hub.next_life(replica, crash_at=f"{point}:{3 if point in OFTEN else 1}")
-    await hub.write(40)
+    async with hub.broker_away() if point.startswith(WITHOUT_BROKER) else nullcontext():
+        await hub.write(40)
     await hub.until_died(replica)
     verdict = await hub.settled()
     assert verdict.faults(torn=False) == []
