@@ -1,7 +1,8 @@
 """Logs: one JSON object a line, and only fields on a list. So a citizen's words, name or address cannot get in.
 
 An exception is logged by its type and where it was raised; its message is left out, since libraries put what they
-were given into theirs. Lines of libraries are kept as their templates, without what was filled in.
+were given into theirs. Lines of libraries are kept as their templates, without what was filled in;
+the same line again is counted, and told with its count every ten seconds.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from services.runtime.process.clock import SystemClock
+from services.runtime.process.repeats import Repeats
 
 FIELDS = frozenset(
     {
@@ -59,7 +63,7 @@ def configure(service: str, level: str = "info") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[_Library(SystemClock().monotonic)], level=logging.WARNING, force=True)
 
 
 def only_listed_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -82,16 +86,43 @@ def places(error: BaseException) -> list[str]:
     return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
 
 
+class _Warned(NamedTuple):
+    """What a line of a library tells."""
+
+    library: str
+    template: str
+    error: str | None
+    frames: tuple[str, ...]
+
+
 class _Library(logging.Handler):
+    """Takes what libraries say. A broker that is away makes them say the same thousands of times."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        super().__init__()
+        self._seconds, self._repeats = seconds, Repeats[_Warned]()
+
     def emit(self, record: logging.LogRecord) -> None:
-        logger = structlog.get_logger()
-        logger.warning("library_warned", library=record.name, template=_template(record), exc_info=_error(record))
+        self._tell(self._repeats.take(_warned(record), self._seconds()))
+
+    def flush(self) -> None:
+        """Tell what was kept back: the standard library asks for it when the process ends."""
+        self._tell(self._repeats.rest(self._seconds()))
+
+    def _tell(self, lines: Iterable[tuple[_Warned, int]]) -> None:
+        for warned, count in lines:
+            error = {"error": warned.error, "frames": list(warned.frames)} if warned.error else {}
+            get_logger().warning(
+                "library_warned", library=warned.library, template=warned.template, count=count, **error
+            )
+
+
+def _warned(record: logging.LogRecord) -> _Warned:
+    error = record.exc_info[1] if record.exc_info else None
+    place = () if error is None else tuple(places(error))
+    return _Warned(record.name, _template(record), None if error is None else type(error).__name__, place)
 
 
 def _template(record: logging.LogRecord) -> str:
     """Return the first line of what a library said, unfilled: asyncio puts an exception's text on the next."""
     return (str(record.msg).splitlines() or [""])[0][:200]
-
-
-def _error(record: logging.LogRecord) -> BaseException | None:
-    return record.exc_info[1] if record.exc_info else None

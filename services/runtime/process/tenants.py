@@ -150,8 +150,11 @@ def read(path: Path) -> Tenants:
     """Read the file; raises TenantsRefused. A taxonomy's path in it is relative to the file."""
     try:
         found = Tenants.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
-        raise TenantsRefused(f"{path}: {error}") from error
+    except OSError as error:
+        raise TenantsRefused(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        # Without its text: it shows the line that it could not read, and that may hold a secret.
+        raise TenantsRefused(f"{path}: no YAML{_place(error)}") from None
     except ValidationError as error:
         raise TenantsRefused(f"{path}: {_faults(error)}") from None
     return found.model_copy(update={"tenants": tuple(_beside(path, tenant) for tenant in found.tenants)})
@@ -161,6 +164,11 @@ def _beside(path: Path, tenant: Tenant) -> Tenant:
     if tenant.taxonomy is None:
         return tenant
     return tenant.model_copy(update={"taxonomy": path.parent / tenant.taxonomy})
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
 
 
 def _account(inbox: Inbox) -> tuple[str, str, str]:
