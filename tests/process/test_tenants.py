@@ -204,4 +204,4 @@ def test_neither_secrets_nor_tokens_stand_in_the_refusal_of_a_broken_file(write:
     broken = yaml.safe_dump(GOOD).replace(" secret: ", " secret: : ")
     with pytest.raises(TenantsRefused, match=r"line \d+, column \d+") as refused:
         read(write(broken))
-    assert SECRET not in str(refused.value)
+    assert SECRET[:12] not in str(refused.value)
