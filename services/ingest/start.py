@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ from services.runtime.process.log import get_logger
 from services.runtime.process.management import Health, Management
 from services.runtime.process.metrics import Metrics
 from services.runtime.process.settings import KafkaSettings, ProcessSettings
-from services.runtime.process.stop import Stop, Stopped, bounded
+from services.runtime.process.stop import Stop, Stopped
 from services.runtime.process.tenants import Endpoint, Tenants, read
 from services.runtime.spool.store import Taken
 
@@ -120,11 +121,18 @@ class Running:
         log.info("management_listening", host=self._process.management_host, port=self._management.port)
         await self._keeping.start(self.stop.fail)
         self._producer.begin()
-        await bounded("connect", self._producer.connected(), MOMENT)
+        await self._connected()
         await self._listeners.start(self._ingest.receptions, self._listening(), self._ingest.ear)
         await self._http.start(self._settings.host, self._settings.port, self._http_ended)
         self._files.start()
         self._up = True
+
+    async def _connected(self) -> None:
+        try:
+            async with asyncio.timeout(MOMENT):
+                await self._producer.connected()
+        except TimeoutError:
+            log.warning("begun_without_broker")
 
     async def _close(self) -> None:
         self._up = False

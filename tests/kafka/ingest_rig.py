@@ -88,7 +88,8 @@ class Ingest:
         return found
 
     async def emptied(self) -> None:
-        """Return when nothing waits in the spool."""
+        """Return when nothing waits in the spool, which is opened before we listen."""
+        assert self.url
         async with asyncio.timeout(60):
             while (await self.spool())["records"]:  # noqa: ASYNC110 - another process empties it
                 await asyncio.sleep(0.05)

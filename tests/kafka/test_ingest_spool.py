@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from schemas.ids import message_id
 from schemas.topics import DEAD_LETTERS, INBOUND
 from services.runtime.bus.connection import plain
 from services.runtime.bus.reader import reading
+from services.runtime.process import crash
 from tests.kafka.ingest_rig import SECRET, Ingest, events, life, running, started, town
 from tests.kafka.rig import until
 
@@ -82,6 +84,29 @@ async def test_failure_1_of_the_field_acknowledged_then_gone(broker: Broker, tmp
         assert ingest.logged("spool_found_filled")["records"] >= len(promised)
         await ingest.emptied()
         assert promised <= {event.id for event in await events(ingest)}
+
+
+@pytest.mark.parametrize("point", [each for each in crash.POINTS if each.startswith("spool.")])
+async def test_killed_at_any_point_of_the_spool_and_begun_again_what_was_promised_is_there_in_order(
+    point: str, broker: Broker, tmp_path: Path
+) -> None:
+    oin, promised = await town(broker.bootstrap), list[str]()
+    broker.kill()
+    async with life(broker.bootstrap, tmp_path, oin, HUB_CRASH_AT=f"{point}:{2 if 'append' in point else 1}") as ingest:
+        await deliver_until_refused(ingest, promised, most=5)
+        broker.start()
+        assert await asyncio.to_thread(ingest.process.wait, 30) == -signal.SIGKILL
+    async with life(broker.bootstrap, tmp_path, oin) as ingest:
+        await ingest.emptied()
+        found = names(await events(ingest))
+        assert found[: len(promised)] == promised
+        assert promised
+
+
+async def deliver_until_refused(ingest: Ingest, promised: list[str], most: int) -> None:
+    with contextlib.suppress(aiohttp.ClientError):
+        while len(promised) < most and await ingest.whatsapp(f"wamid.{len(promised)}") == 200:
+            promised.append(f"wamid.{len(promised)}")
 
 
 async def deliver(ingest: Ingest, name: str, promised: set[str]) -> None:

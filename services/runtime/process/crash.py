@@ -18,6 +18,12 @@ POINTS: Mapping[str, str] = {
     "ingest.before_publish": "nothing is kept and nothing was answered: whoever sent it comes again",
     "ingest.after_publish": "it is kept, and nobody was told: it comes again under the same id, which the router drops",
     "ingest.after_answer": "it is kept, and its sender knows",
+    "spool.before_append": "the broker is away, nothing is on disk and nothing was answered: it comes again",
+    "spool.after_append": "it is on disk, and nobody was told: it is carried to the broker by the next life, and comes "
+    "again under the same id",
+    "spool.before_carry": "it is on disk: the next life carries it",
+    "spool.after_carry": "the broker has it, and it is still on disk: it is carried again, with the same ids",
+    "spool.after_remove": "the broker has it",
     "bus.before_fence": "the former owner's batch, if it was committed, holds; nothing was begun",
     "bus.after_fence": "what the former owner had open is void; the next life fences this one",
     "bus.after_whole": "no torn transaction is left in the changelog; the next life looks again",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.runtime.bus.seat import Line, NotDurable, Refused
+from services.runtime.process import crash
 from services.runtime.process.log import get_logger
 from services.runtime.spool.spool import Spool
 from services.runtime.spool.store import Row, SpoolError
@@ -71,8 +72,11 @@ class Forwarder:
         """Return when nothing waits that is on disk; raises NotDurable, SpoolError: then call it again."""
         await self._remove()
         while rows := await self._spool.head(self._acknowledged):
+            crash.here("spool.before_carry")
             await self._forward(rows)
+            crash.here("spool.after_carry")
             await self._remove()
+            crash.here("spool.after_remove")
 
     async def _forward(self, rows: Sequence[Row]) -> None:
         try:

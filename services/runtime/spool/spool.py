@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from services.runtime.bus.seat import Line
+from services.runtime.process import crash
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger
 from services.runtime.spool.claim import Claim
@@ -124,11 +125,13 @@ class Spool:
     async def _write(self) -> None:
         while self._brought:
             group, self._brought = self._brought, []
+            crash.here("spool.before_append")
             try:
                 await self._run(self._store.append, [(one.at, line) for one in group for line in one.lines])
             except SpoolError as error:
                 self._not_kept(group, error)
             else:
+                crash.here("spool.after_append")
                 self._kept(group)
 
     def _kept(self, group: Sequence[_Brought]) -> None:
