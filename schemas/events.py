@@ -342,7 +342,7 @@ class RoutingCorrected(ConversationCommand):
     TYPE: ClassVar[str] = PREFIX + "routing.corrected.v1"
     department: Slug
     from_number: int | None = None
-    """The first entry that goes along; the oldest unanswered message when absent."""
+    """The first entry that goes along besides all that is unanswered; nothing else goes when absent."""
     note: str | None = Field(default=None, max_length=2000)
 
 
@@ -779,7 +779,7 @@ class RecordSetAside(Event):
     raw: str
     """The bytes, in base64."""
     raw_headers: dict[str, str] = Field(default_factory=dict)
-    """The record's headers, or what of the request is safe to keep."""
+    """The record's headers, or what came with the request (a mail's envelope): as confidential as `raw`."""
     content_type: str | None = None
     file: FileRef | None = None
     """Where the bytes are kept when they are too many for a record; `raw` is then empty."""

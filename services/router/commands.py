@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas import events as e
-from schemas.events import Command, ConversationCommand, EntryKind, Move, Refusal
+from schemas.events import Closing, Command, ConversationCommand, EntryKind, Move, Refusal
 from services.router import conversations, facts, history, links, moves
 from services.router.answer import owns
 from services.router.refusals import refuse
@@ -81,7 +81,13 @@ def _note(turn: Turn, command: e.ConversationNoted, conversation: Conversation) 
     return None
 
 
+_THE_HUBS_OWN = frozenset({Closing.ERASED, Closing.MERGED})
+"""Reasons that say what the hub did: nobody can say so in its stead."""
+
+
 def _close(turn: Turn, command: e.ConversationClosed, conversation: Conversation) -> Refusal | None:
+    if command.reason in _THE_HUBS_OWN:
+        return Refusal.NOT_SUPPORTED
     if not conversation.is_open:
         return Refusal.CLOSED
     row = conversations.close(turn, conversation, command.reason, command.author)

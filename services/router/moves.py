@@ -57,18 +57,17 @@ def move(turn: Turn, conversation: Conversation, wanted: Wanted) -> Conversation
 
 
 def _going_along(turn: Turn, conversation: Conversation, wanted: Wanted) -> tuple[int, ...]:
-    """What is unanswered, or all from an entry on; the last message when there is nothing else to show."""
-    if wanted.first is not None:
-        asked = conversations.lines(turn, conversation, wanted.first, conversation.last)
-        numbers = [number for number, line in asked if line.taken]
-    else:
-        numbers = conversations.unanswered(turn, conversation)
-    return tuple(numbers) or _last_message(turn, conversation)
+    """What is unanswered, and all from an entry on; the last message when there is nothing else to show."""
+    numbers = {*conversations.unanswered(turn, conversation), *_wanted_along(turn, conversation, wanted)}
+    return tuple(sorted(numbers)) or tuple(_messages(turn, conversation, 1)[-1:])
 
 
-def _last_message(turn: Turn, conversation: Conversation) -> tuple[int, ...]:
-    found = [n for n, line in conversations.lines(turn, conversation, 1, conversation.last) if line.taken]
-    return tuple(found[-1:])
+def _wanted_along(turn: Turn, conversation: Conversation, wanted: Wanted) -> list[int]:
+    return [] if wanted.first is None else _messages(turn, conversation, wanted.first)
+
+
+def _messages(turn: Turn, conversation: Conversation, first: int) -> list[int]:
+    return [number for number, line in conversations.lines(turn, conversation, first, conversation.last) if line.taken]
 
 
 def _reassigned(

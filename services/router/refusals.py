@@ -97,7 +97,9 @@ def refuse_second(turn: Turn, command: ReplyRequested, conversation: Conversatio
 def _tell(
     turn: Turn, command: Command, refused: ReplyRefused | CommandRefused, conversation: Conversation | None
 ) -> None:
-    turn.tell(_queue(turn, command, conversation), refused.conversation, refused, about=refused.why)
+    # What an author takes for a conversation may be anything, and so is no key.
+    key = conversation.id if conversation else turn.cause
+    turn.tell(_queue(turn, command, conversation), key, refused, about=refused.why)
 
 
 def _queue(turn: Turn, command: Command, conversation: Conversation | None) -> str:

@@ -1,4 +1,4 @@
-"""A citizen changed what they wrote, or took it back: the department's copy and the history follow."""
+"""A citizen changed what they wrote, or took it back: the departments' copies and the history follow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.runtime.bus.handler import Poison
 
 
 def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
-    """Tell whoever has the message now; raises Poison for a message that is not known (any more)."""
+    """Tell whoever has the message; raises Poison for a message that is not known (any more)."""
     conversation, number, line = _message(turn, event)
     if line.taken and line.taken.erased:
         _of_the_forgotten(event)
@@ -20,8 +20,15 @@ def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
         key = conversations.line_key(conversation.id, number)
         turn.state.put(LINES, key, line.model_copy(update={"taken": taken}))
     told = event.model_copy(update={"conversation": conversation.id, "number": number})
-    turn.tell(conversation.department, conversation.id, told, about=number)
+    for department in _departments(event, conversation):
+        turn.tell(department, conversation.id, told, about=number)
     history.changed(turn, conversation, number, line, getattr(event, "parts", ()))
+
+
+def _departments(event: MessageEdited | MessageRevoked, conversation: Conversation) -> tuple[str, ...]:
+    """New words are for who answers; what was taken back goes from every copy, also that of who had it before."""
+    before = conversation.before if isinstance(event, MessageRevoked) else ()
+    return (conversation.department, *before)
 
 
 def _of_the_forgotten(event: MessageEdited | MessageRevoked) -> None:

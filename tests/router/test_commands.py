@@ -92,6 +92,14 @@ def test_which_messages_go_along(town: Town, from_number: int | None, numbers: t
     assert town.last(e.MessageReassigned).numbers == numbers
 
 
+def test_nothing_unanswered_stays_behind_whatever_entry_the_author_names(town: Town) -> None:
+    conversation = asked(town)
+    town.message("kunt u helpen")
+    command(town, e.RoutingCorrected, conversation, department="waste", from_number=2)
+    assert town.last(e.MessageReassigned).numbers == (1, 2)
+    assert [each.number for each in town.queue("waste") if isinstance(each, e.MessageRouted)] == [1, 2]
+
+
 def test_a_conversation_that_is_answered_goes_with_its_last_message(town: Town) -> None:
     conversation = asked(town)
     town.sent(town.reply(conversation, by=author("triage")))
@@ -298,7 +306,34 @@ def test_a_message_that_was_taken_back_is_taken_back_everywhere_and_not_sent_alo
     assert town.last(e.MessageRouted).message is None
 
 
+def test_a_message_that_was_taken_back_is_taken_back_from_every_department_that_had_it(town: Town) -> None:
+    message = town.message(UNCLEAR)
+    command(town, e.RoutingCorrected, town.last(e.MessageRouted).conversation, department="waste")
+    reworded(town, e.MessageRevoked, message)
+    assert [isinstance(town.queue(each)[-1], e.MessageRevoked) for each in ("triage", "waste")] == [True, True]
+
+
 def test_a_change_of_an_unknown_message_is_set_aside(town: Town) -> None:
     message = town.message()
     reworded(town, e.MessageEdited, message.model_copy(update={"external_id": "other"}), parts=[Text(text="geheim")])
     assert town.poison == ["a change of a message that is not known, or not any more"]
+
+
+# --- what nobody may say -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", [Closing.ERASED, Closing.MERGED])
+def test_a_reason_for_closing_that_only_the_hub_can_give_is_refused(town: Town, reason: Closing) -> None:
+    conversation = asked(town)
+    command(town, e.ConversationClosed, conversation, reason=reason)
+    assert town.last(e.CommandRefused).why is Refusal.NOT_SUPPORTED
+    town.reply(conversation, by=author("triage"))
+    assert len(town.all(e.SendRequested)) == 1
+
+
+def test_what_an_author_takes_for_a_conversation_becomes_no_key(town: Town) -> None:
+    command(town, e.ConversationNoted, "anna@example.org", text="niet hier")
+    town.reply("anna@example.org")
+    assert [each.why for each in town.all(e.CommandRefused)] == [Refusal.UNKNOWN_CONVERSATION]
+    assert len(town.all(e.ReplyRefused)) == 1
+    assert not [each for each in town.out if "anna" in each.key + each.home]
