@@ -76,13 +76,18 @@ def _window_closed(turn: Turn, command: ReplyRequested, conversation: Conversati
 
 def _others_answer(turn: Turn, command: ReplyRequested, conversation: Conversation) -> Other | None:
     """The last answer of somebody else that the author had not seen; one given outside the hub counts too."""
-    later = conversations.lines(turn, conversation, command.answers + 1, conversation.last)
+    later = conversations.lines(turn, conversation, _seen(command, conversation) + 1, conversation.last)
     others = [(number, line) for number, line in later if line.reply and _is_anothers(line.author, command.author)]
     if not others:
         return None
     number, line = others[-1]
     reply = replies.get(turn, line.reply or "")
     return Other(number, reply.parts if reply else (), line.author)
+
+
+def _seen(command: ReplyRequested, conversation: Conversation) -> int:
+    """Who names an entry that is not there yet proves to have seen none."""
+    return command.answers if command.answers <= conversation.last else 0
 
 
 def _is_anothers(first: Author | None, second: Author) -> bool:

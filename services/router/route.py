@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from schemas.events import (
     Author,
@@ -150,13 +151,21 @@ def _entered(
         last=conversation.last + 1,
         last_at=turn.now,
         open=conversation.open + asks,
-        answerable_until=message.answerable_until,
+        answerable_until=_answerable_until(conversation, message),
         asked=conversation.asked and not asks,
     )
     contacts.add_conversation(turn, row.contact, row.id)
     conversations.put_line(turn, row.id, row.last, _line(turn, offset, message, asks=asks))
     conversations.watch_silence(turn, row)
     return row
+
+
+def _answerable_until(conversation: Conversation, message: MessageReceived) -> datetime | None:
+    """A message that comes late does not close the window that a newer one opened."""
+    before, now = conversation.answerable_until, message.answerable_until
+    if before is None or now is None or conversation.via.inbox != message.via.inbox:
+        return now
+    return max(before, now)
 
 
 def _line(turn: Turn, offset: int, message: MessageReceived, *, asks: bool) -> Line:

@@ -44,6 +44,14 @@ def test_the_second_of_two_employees_is_refused_and_sees_the_first_answer(town: 
     assert refused in town.queue("public-space")
 
 
+def test_who_claims_to_have_seen_an_entry_that_is_not_there_has_not_seen_a_colleagues_answer(town: Town) -> None:
+    conversation = asked(town)
+    town.reply(conversation, "Morgen.", by=author("public-space", "jan"))
+    town.reply(conversation, "Volgende week.", by=author("public-space", "piet"), answers=1_000_000)
+    assert town.last(e.ReplyRefused).why is Refusal.ANSWERED_ALREADY
+    assert len(sends(town)) == 1
+
+
 @pytest.mark.parametrize(
     ("agent", "more"),
     [
@@ -133,6 +141,14 @@ def test_an_answer_after_the_window_of_the_first_message(town: Town, let: Callab
     again = let(town)
     parts: dict[str, Any] = {} if again else {"parts": [Template(name="still-working-on-it")]}
     town.reply(town.last(e.MessageRouted).conversation, **parts)
+    assert len(town.all(e.SendRequested)) == 1
+
+
+def test_a_message_that_comes_late_does_not_close_the_window_that_a_newer_one_opened(town: Town) -> None:
+    town.message(LAMP, answerable_for=timedelta(hours=24))
+    town.message("hallo?", answerable_for=timedelta(hours=2))
+    town.later(hours=3)
+    town.reply(town.last(e.MessageRouted).conversation)
     assert len(town.all(e.SendRequested)) == 1
 
 
