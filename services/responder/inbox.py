@@ -12,7 +12,7 @@ from services.responder.rows import Standing, Ticket
 
 
 class _Place(NamedTuple):
-    """A place in a heap: sorted by time or lane first, then by who came first."""
+    """A place in a heap: sorted by time or tries first, then by who came first."""
 
     rank: float
     order: int
@@ -44,7 +44,7 @@ class Inbox:
             self._to_ready(entry)
 
     def _to_ready(self, entry: Entry) -> None:
-        heappush(self._ready[_lane(entry)], _Place(0, entry.order, entry.send.key))
+        heappush(self._ready[_lane(entry)], _Place(entry.tries, entry.order, entry.send.key))
 
     # --- out ---
 
@@ -86,11 +86,12 @@ class Inbox:
 
     def _first(self, now: float) -> Entry | None:
         again = self.gate.lets_again(now)
-        for number, lane in enumerate(self._ready):
-            entry = self._pop(lane) if again or number % 2 else None
-            if entry:
-                return entry
-        return None
+        lanes = self._by_failures() if self.gate.breaker.open else self._ready if again else self._ready[1::2]
+        return next((entry for lane in lanes if (entry := self._pop(lane))), None)
+
+    def _by_failures(self) -> list[list[_Place]]:
+        """A probe is what failed least: one reply that never goes would be every probe, and keep all others waiting."""
+        return sorted(filter(self._holds, self._ready), key=lambda lane: lane[0].rank)
 
     def _pop(self, lane: list[_Place]) -> Entry | None:
         while lane:

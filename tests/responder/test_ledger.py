@@ -349,6 +349,34 @@ def test_a_citizen_we_were_too_fast_for_waits_alone(desk: Desk) -> None:
     assert [start.send.reply for start in desk.starts()] == ["r1", "r2"]
 
 
+@pytest.mark.parametrize("bulk", [False, True], ids=["answers", "bulk"])
+@pytest.mark.parametrize("poisons", [1, 3])
+def test_one_reply_that_never_goes_keeps_no_other_from_going(poisons: int, *, bulk: bool) -> None:
+    """It made the breaker open, alone; it must not be every probe from then on."""
+    desk = Desk(Policy(rate=1000, width=1))
+    stuck = {f"r{number}" for number in range(poisons)}
+
+    def call() -> list[str]:
+        starts = desk.starts()
+        for start in starts:
+            desk.finish(start, SendError(Reason.RETRY) if start.send.reply in stuck else WENT)
+        return [start.send.reply for start in starts]
+
+    for number in range(poisons):
+        desk.take(send(number), content(f"+3160000000{number}"), order=number)
+    while not desk.gates.of("meldingen").breaker.open or desk.now.mono < 120:
+        call()
+        desk.wait(1)
+    for number in range(10, 15):
+        desk.take(send(number, bulk=bulk), content(f"+3161000000{number}"), order=number)
+    waited = desk.now.mono
+    while len(desk.ends) < 5:
+        call()
+        desk.wait(0.1)
+        assert desk.now.mono < waited + 20
+    assert set(desk.became) == {ReplySent}
+
+
 def test_a_provider_that_is_away_is_asked_by_one_call_at_a_time_and_then_served_at_the_rate() -> None:
     desk = Desk(Policy(rate=100, width=8))
     for number in range(500):
