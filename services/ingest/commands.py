@@ -10,8 +10,9 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.cloudevents import CloudEvent, source_of
-from schemas.events import COMMANDS, Author, Command
+from schemas.events import COMMANDS, Author, Command, ReplyRequested
 from schemas.ids import derived
+from schemas.parts import Text, Unknown
 from schemas.topics import INBOUND, MAX_RECORD
 from services.ingest.callers import Caller
 from services.ingest.envelopes import Envelope
@@ -72,6 +73,7 @@ def _judge_command(
         command = model.model_validate(_attested(attributes.data, caller), extra="forbid")
     except ValidationError as error:
         return Judged(envelope, faults=(*faults, *_faults(error, (*envelope.at, "data"))))
+    faults += tuple(_unsayable(envelope, command))
     if _size(command) > MAX_RECORD - ROOM:
         faults += (_fault("too-long", f"More than {MAX_RECORD - ROOM} bytes.", envelope, "data"),)
     return Judged(envelope, None if faults else _outgoing(attributes, command, caller, at), faults)
@@ -82,6 +84,15 @@ def _trespasses(envelope: Envelope, attributes: Attributes, model: type[Command]
         yield _fault("scope-missing", "Your token does not allow this command.", envelope, "type")
     if attributes.data.get("tenant", caller.oin) != caller.oin:
         yield _fault("tenant-foreign", "Your token is another municipality's.", envelope, "data", "tenant")
+
+
+def _unsayable(envelope: Envelope, command: Command) -> Iterable[Fault]:
+    """Readers are tolerant of kinds of parts that they do not know; a citizen is not to get one."""
+    for number, part in enumerate(command.parts if isinstance(command, ReplyRequested) else ()):
+        if isinstance(part, Unknown):
+            yield _fault("kind-unknown", "No part of a reply has this kind.", envelope, "data", "parts", number)
+        elif isinstance(part, Text) and not part.text.strip():
+            yield _fault("text-empty", "A text needs words.", envelope, "data", "parts", number)
 
 
 def _attested(data: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -106,7 +117,7 @@ def _size(command: Command) -> int:
     return len(command.model_dump_json(exclude_none=True).encode())
 
 
-def _fault(code: str, detail: str, envelope: Envelope, *steps: str) -> Fault:
+def _fault(code: str, detail: str, envelope: Envelope, *steps: str | int) -> Fault:
     return Fault(pointer=pointer(*envelope.at, *steps), code=code, detail=detail)
 
 

@@ -115,6 +115,16 @@ async def test_the_binary_form_is_the_same_event(hub: Hub) -> None:
             [("#/data/parts/1/text/bold", "extra-forbidden")],
             id="a field that a part has not",
         ),
+        pytest.param(
+            command(data=data(parts=[{"kind": "text", "text": "x"}, {"kind": "txet", "text": "x"}])),
+            [("#/data/parts/1", "kind-unknown")],
+            id="a kind of part that is none",
+        ),
+        pytest.param(
+            command(data=data(parts=[{"kind": "text", "text": " \n"}])),
+            [("#/data/parts/0", "text-empty")],
+            id="an answer without words",
+        ),
         pytest.param(command() | {"data": "Hallo"}, [("#/data", "dict-type")], id="data that is no object"),
         pytest.param(
             command(data=data(parts=[{"kind": "text", "text": "é" * 16_000}] * 3)),
