@@ -9,7 +9,7 @@ not call it again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 
@@ -19,6 +19,7 @@ from services.responder import outcomes
 from services.responder.consequences import CONSEQUENCES, Fate
 from services.responder.entry import Entry, entry_of, row_of
 from services.responder.gate import DAY, Gates
+from services.responder.hung import same_call
 from services.responder.inbox import Inbox
 from services.responder.moves import Found, NotBegun, Now, Settled, Start
 from services.responder.outcomes import End
@@ -27,6 +28,7 @@ from services.responder.rows import Content, Row, Send, Standing, Ticket
 
 REMEMBERED = 5_000
 """Ended sends whose request, should it come again, is still known."""
+_NONE: Mapping[str, Row] = {}
 SLACK = 1_000
 """Ended sends that may still lie in the heap of what expires."""
 
@@ -40,6 +42,7 @@ class Ledger:
         self._by_reply: dict[str, Entry] = {}
         self._inboxes: dict[str, Inbox] = {}
         self._gone: dict[str, int] = {}
+        self._hung: Mapping[str, Row] = {}
         self._gone_order = 0
         self._expiry: list[tuple[datetime, str]] = []
         self._touched: dict[str, None] = {}
@@ -55,6 +58,9 @@ class Ledger:
         """Take in a request; returns whether it was new. What was asked for before is not asked for again."""
         if send.key in self._entries or send.key in self._gone:
             return False
+        if send.key in self._hung:
+            self._doubt(send, self._hung[send.key])
+            return True
         entry = Entry(send, content, order, send.first_part)
         self._add(entry)
         self._inbox(entry).put(entry, now.mono)
@@ -173,11 +179,18 @@ class Ledger:
         self._touched, self._ends = {}, []
         return settled
 
-    def load(self, rows: Iterable[tuple[str, Row]], mine: Callable[[Ticket], Content | None], now: Now) -> None:
+    def load(
+        self,
+        rows: Iterable[tuple[str, Row]],
+        mine: Callable[[Ticket], Content | None],
+        now: Now,
+        hung: Mapping[str, Row] = _NONE,
+    ) -> None:
         """Take over what an earlier memory left: `mine` returns the content of a call that is ours and still known.
 
-        What was started by anybody else ends as unknown.
+        What was started by anybody else ends as unknown; so does what a torn transaction says was started (`hung`).
         """
+        self._hung = hung
         known = sorted(rows, key=lambda pair: pair[1].order)
         self._gone = {key: row.order for key, row in known if row.standing is Standing.GONE}
         self._gone_order = max(self._gone.values(), default=0)
@@ -208,6 +221,10 @@ class Ledger:
         return [entry for entry in self._entries.values() if entry.standing is Standing.STARTED]
 
     def _load_waiting(self, send: Send, row: Row, content: Content, now: Now) -> None:
+        hung = self._hung.get(send.key)
+        if hung and same_call(hung, row):
+            self._doubt(send, row)
+            return
         entry = entry_of(send, row, content)
         due = (row.due - now.wall).total_seconds() if row.due else 0.0
         entry.wait = min(max(0.0, due), DAY)
@@ -217,12 +234,15 @@ class Ledger:
     def _load_started(self, send: Send, row: Row, mine: Callable[[Ticket], Content | None]) -> None:
         content = mine(Ticket(send.key, row.part, row.tries, row.token or ""))
         if content is None:
-            self._remember(send.key)
-            self._ends.append(outcomes.unknown(send, row.sent, row.part))
+            self._doubt(send, row)
         else:
             entry = entry_of(send, row, content)
             entry.standing = Standing.STARTED
             self._add(entry)
+
+    def _doubt(self, send: Send, row: Row) -> None:
+        self._remember(send.key)
+        self._ends.append(outcomes.unknown(send, row.sent, row.part))
 
     # --- entries ---
 

@@ -15,6 +15,7 @@ from services.channels.base import Http, SendError, Sent
 from services.responder.calls import Call, Calls
 from services.responder.deliver import deliver
 from services.responder.gate import Gates
+from services.responder.hung import started_in
 from services.responder.inboxes import Inboxes, Outlet
 from services.responder.intake import NO_INBOX, Intake, Taken
 from services.responder.ledger import Ledger
@@ -191,7 +192,7 @@ class Rounds:
 
     def _rebuilt(self, number: Number) -> Ledger:
         ledger = Ledger(self._gates, self._around.token)
-        ledger.load(number.state.rows(SENDS), self._calls.content, self._now())
+        ledger.load(number.state.rows(SENDS), self._calls.content, self._now(), started_in(number.hung))
         ledger.abandon(lambda inbox: self._around.inboxes.get(inbox) is None, NO_INBOX)
         return ledger
 

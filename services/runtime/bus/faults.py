@@ -48,7 +48,8 @@ class FaultySeat:
 
     def __init__(self, seat: Seat, faults: Faults) -> None:
         self._seat, self._faults = seat, faults
-        self.heal, self.torn, self.seek, self.leave = seat.heal, seat.torn, seat.seek, seat.leave
+        self.heal, self.torn, self.hanging = seat.heal, seat.torn, seat.hanging
+        self.seek, self.leave = seat.seek, seat.leave
 
     async def fence(self) -> None:
         """Take the seat, or fail."""

@@ -103,6 +103,14 @@ class KafkaSeat:
         ends, stable = await asyncio.gather(self._asker.ends([place]), self._asker.stable_ends([place]))
         return ends[place] > stable[place]
 
+    async def hanging(self, changelog: str) -> AsyncIterator[Sequence[Raw]]:
+        """Read what lies between the last stable offset and the end."""
+        place = TopicPartition(changelog, self._number)
+        stable, ends = await asyncio.gather(self._asker.stable_ends([place]), self._asker.ends([place]))
+        async with self._reading(place, stable[place], isolation_level="read_uncommitted") as consumer:
+            while await consumer.position(place) < ends[place]:
+                yield await self._more(consumer, place)
+
     async def heal(self, offsets: Mapping[str, int]) -> None:
         """Abort a transaction of our own that touches every place: its markers void what hangs there.
 
@@ -184,8 +192,8 @@ class KafkaSeat:
         return self._finder
 
     @asynccontextmanager
-    async def _reading(self, place: TopicPartition, first: int) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = _reader(self._plan, max_partition_fetch_bytes=4 * 2**20)
+    async def _reading(self, place: TopicPartition, first: int, **settings: str) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = _reader(self._plan, max_partition_fetch_bytes=4 * 2**20, **settings)
         await started(consumer)
         try:
             consumer.assign([place])
@@ -211,7 +219,7 @@ def _asking(plan: Plan, isolation_level: str) -> AIOKafkaConsumer:
 def _reader(plan: Plan, **settings: Any) -> AIOKafkaConsumer:  # noqa: ANN401
     """Return a consumer that reads what it is assigned, and belongs to no group."""
     reading = {"isolation_level": "read_committed", "auto_offset_reset": "none", "enable_auto_commit": False}
-    return AIOKafkaConsumer(**plan.connection, **reading, fetch_max_wait_ms=100, **settings)
+    return AIOKafkaConsumer(**plan.connection, fetch_max_wait_ms=100, **(reading | settings))
 
 
 async def _written(producer: AIOKafkaProducer, lines: Sequence[Line]) -> None:

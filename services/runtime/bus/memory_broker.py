@@ -94,6 +94,11 @@ class MemorySeat:
         """Say that nothing hangs."""
         return False
 
+    async def hanging(self, changelog: str) -> AsyncIterator[Sequence[Raw]]:  # noqa: ARG002
+        """Return nothing."""
+        for _ in range(0):
+            yield []
+
     async def heal(self, offsets: Mapping[str, int]) -> None:
         """Do nothing: nothing hangs."""
 

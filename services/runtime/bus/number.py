@@ -64,7 +64,15 @@ class Lag:
 class Number:
     """What a `Work` works with, for one life. Everything here is in one event loop: nothing is shared."""
 
-    def __init__(self, index: int, seat: Seat, state: KeyedState, start: Mapping[str, int], encoder: Encoder) -> None:
+    def __init__(
+        self,
+        index: int,
+        seat: Seat,
+        state: KeyedState,
+        start: Mapping[str, int],
+        encoder: Encoder,
+        hung: Sequence[Raw] = (),
+    ) -> None:
         self.index = index
         """The partition number."""
         self.state = state
@@ -73,6 +81,11 @@ class Number:
         self.held = False
         """Whether the group is being dealt anew: take nothing, begin nothing."""
         self.encoder = encoder
+        self.hung = hung
+        """What lay in our changelogs of transactions that a broker left half done; it is void, and not in the state.
+
+        Whoever wrote it may have been told that it was committed, and may have acted on it.
+        """
         self.proven = False
         """Whether this life has committed anything."""
         self._seat, self._committed, self._over = seat, dict(start), False

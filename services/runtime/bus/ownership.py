@@ -21,6 +21,9 @@ from services.runtime.process.stop import bounded
 
 log = get_logger()
 
+ASKED_AGAIN = 150
+"""Times that we look, for half a minute, whether an abort has taken effect."""
+
 LEFT = "left"
 """Why a number's lives end without a word: it is another's, or the process ends."""
 
@@ -76,6 +79,7 @@ class Ownership:
         """The life at hand; None while there is none."""
         self._ours = asyncio.Event()
         self._leaving = False
+        self._hung: list[Raw] = []
         self._patience = Patience(around)
         self._task = asyncio.create_task(self._lives(), name=f"number-{index}")
 
@@ -153,7 +157,7 @@ class Ownership:
         crash.here("bus.after_rebuild")
         self._around.metrics.rebuilt(self._around.clock.monotonic() - began)
         await self._until_ours()
-        self.number = Number(self.index, self._seat, state, start, self._around.encoder)
+        self.number = Number(self.index, self._seat, state, start, self._around.encoder, self._hung)
         self._seat.seek(self.number.resume())
         log.info("number_began", number=self.index, seconds=round(self._around.clock.monotonic() - began, 3))
         self._patience.began()
@@ -192,15 +196,22 @@ class Ownership:
         if not await self._torn(topics):
             return
         log.warning("torn_transaction_found", number=self.index)
+        await self._note_what_hangs(topics)
         await self._seat.heal(await self._seat.committed())
         left = not await self._healed(topics)
         self._around.metrics.torn("left" if left else "healed")
         if left:
             raise GiveUp("a transaction that a broker left half done hangs in the changelog: end it by hand")
 
+    async def _note_what_hangs(self, topics: Sequence[str]) -> None:
+        """Keep what will be void: for all lives of ours, since this one may end before it told anybody."""
+        for topic in topics:
+            async for records in self._seat.hanging(topic):
+                self._hung += records
+
     async def _healed(self, topics: Sequence[str]) -> bool:
-        """Say whether it worked; an abort is answered before its markers are written, so ask for some seconds."""
-        for _ in range(25):
+        """Say whether it worked; an abort is answered before its markers are written, and a broker may be busy."""
+        for _ in range(ASKED_AGAIN):
             if not await self._torn(topics):
                 return True
             await self._around.sleep(0.2)

@@ -86,6 +86,10 @@ class Seat(Protocol):
         """Say whether a transaction hangs in this changelog: a broker died and forgot to end it."""
         ...
 
+    def hanging(self, changelog: str) -> AsyncIterator[Sequence[Raw]]:
+        """Return what hangs there; after `heal` nobody can tell it from what was never committed."""
+        ...
+
     async def heal(self, offsets: Mapping[str, int]) -> None:
         """Void what hangs, wherever it may lie; `offsets` are those that are committed."""
         ...
