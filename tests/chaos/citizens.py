@@ -89,22 +89,29 @@ class Citizens:
         chance = random.Random(f"{self.plan.seed} {writer}")
         mine = range(writer, self.plan.webhooks, WRITERS)
         ticks = _Ticks(self.plan.seconds / max(1, len(mine)))
+        tenant, door = writer % self.town.tenants, _door(writer)
         for number in mine:
             await anext(ticks)
-            note = Note(self.plan.first + self.plan.straight + number, writer % self.town.tenants, f"317{writer:08d}")
-            await self._at_once(note, chance.randint(1, self.plan.most_copies))
+            name = self.plan.first + self.plan.straight + number
+            note = Note(name, tenant, f"317{writer:08d}", ordered=door is not None)
+            await self._at_once(note, chance.randint(1, self.plan.most_copies), door)
             self.taken.append(note)
 
-    async def _at_once(self, note: Note, copies: int) -> None:
+    async def _at_once(self, note: Note, copies: int, door: int | None) -> None:
         """Bring it so many times at once; returns when the first was taken in."""
         self.copies += copies
-        tasks = {asyncio.create_task(self.doors.deliver(*post(note))) for _ in range(copies)}
+        tasks = {asyncio.create_task(self.doors.deliver(*post(note), only=door)) for _ in range(copies)}
         self._late |= tasks
         for task in tasks:
             task.add_done_callback(self._late.discard)
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+
+
+def _door(writer: int) -> int | None:
+    """A third of them writes by one replica of ingest, a third by the other, a third by both: order is each one's."""
+    return (0, 1, None)[writer % 3]
 
 
 async def _until_kept(producer: Producer, town: Town, notes: list[Note]) -> None:

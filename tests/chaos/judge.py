@@ -58,6 +58,8 @@ class Verdict:
     replies: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     """Replies, by why."""
+    examples: list[str] = field(default_factory=list)
+    """Replies that were sent too often or not at all, some of them."""
     twice: int = 0
     """Parts that a citizen has twice."""
 
@@ -162,7 +164,7 @@ def _hold_against_citizens(
         place = places.get(town.id_of(note))
         if place is None:
             verdict.lost += 1
-        else:
+        elif note.ordered:
             orders[f"{note.tenant}/{note.citizen}"].append(place)
     verdict.reordered = sum(order != sorted(order) for order in orders.values())
 
@@ -174,7 +176,9 @@ def _hold_against_provider(verdict: Verdict, seen: _Reading, ledger: Iterable[Ac
         assert ours, "the provider took something that is not ours"
         had[ours.reply, ours.part] += 1
     verdict.twice = sum(count > 1 for count in had.values())
-    verdict.sent_again = sum(count > 1 + seen.unknown[reply] for (reply, _), count in had.items())
+    too_often = [reply for (reply, _), count in had.items() if count > 1 + seen.unknown[reply]]
+    verdict.sent_again = len(too_often)
+    verdict.examples = too_often[:10]
     for reply in seen.granted:
         status = seen.status.get(reply, DeliveryStatus.QUEUED)
         settled = status not in {DeliveryStatus.QUEUED, DeliveryStatus.UNKNOWN} or reply in seen.worklisted

@@ -48,6 +48,8 @@ class Note:
     """A phone number, without its plus."""
     long: bool = False
     """Whether it is too long for a record."""
+    ordered: bool = True
+    """Whether the order of its citizen's messages is promised: not when both replicas of ingest bring them."""
 
     @property
     def wamid(self) -> str:
