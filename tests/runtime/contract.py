@@ -159,6 +159,14 @@ class Contract:
         assert "100 records in a row cannot be handled, the last: the handler says no" in await rig.gave_up()
         assert await set_aside(rig) == []
 
+    async def test_a_memory_that_it_cannot_read_stops_it_and_no_message_is_blamed(self, rig: Rig) -> None:
+        number = rig.encoder.line(outgoing(rig.names.inbound, message("0"), "0")).partition
+        await rig.write([Line(rig.names.state, number, b"conversations/ann", b'{"messages":"many"}', [])])
+        await rig.serve()
+        await receive(rig, message("0"))
+        assert "a row of conversations cannot be read by this version: messages: int" in await rig.gave_up()
+        assert not await set_aside(rig)
+
     async def test_many_that_are_not_in_a_row_do_not_stop_it(self, rig: Rig) -> None:
         await rig.serve()
         for n in range(2):

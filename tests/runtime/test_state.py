@@ -3,6 +3,7 @@
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from schemas.parts import Frozen
+from services.responder.rows import TABLES as RESPONDER
+from services.router.tables import TABLES as ROUTER
 from services.runtime.bus.handler import Table, Tables
 from services.runtime.bus.seat import Headers, Line
 from services.runtime.bus.state import KeyedState, changelogs
@@ -152,6 +155,38 @@ def test_a_dropped_row_leaves_a_tombstone() -> None:
     state.drop(ROWS, "a")
     state.keep()
     assert state.changes() == [Line("router.state", 7, b"rows/a", None, [])]
+
+
+def test_dropping_what_is_not_there_is_no_change() -> None:
+    state = KeyedState(TABLES, 7)
+    state.drop(ROWS, "a")
+    state.clear_timer("t")
+    state.keep()
+    assert state.changes() == []
+
+
+def test_a_row_in_hand_is_kept_or_undone_as_a_whole_also_after_its_batch_was_written() -> None:
+    state = rebuilt([Line("router.state", 0, b"rows/a", b'{"count":1}', [])])
+    state.put(ROWS, "a", Row(count=2))
+    state.put(ROWS, "b", Row(count=3))
+    state.undo()
+    assert (state.get(ROWS, "a"), state.get(ROWS, "b"), state.changes()) == (Row(count=1), None, [])
+
+
+def test_what_is_changed_between_two_batches_belongs_to_the_next() -> None:
+    state = KeyedState(TABLES, 0)
+    state.put(ROWS, "a", Row(count=1))
+    assert state.changes() == []
+    state.keep()
+    assert (state.get(ROWS, "a"), [line.value for line in state.changes()]) == (Row(count=1), [b'{"count":1}'])
+
+
+@pytest.mark.parametrize("table", [*ROUTER.tables, *RESPONDER.tables], ids=lambda table: table.name)
+def test_a_field_that_is_left_out_of_a_packed_row_comes_back_as_it_was(table: Table[Frozen]) -> None:
+    """Rows are packed without what is None: so wherever None may stand, it must also be what absence means."""
+    for name, field_ in table.model.model_fields.items():
+        may_be_none = type(None) in get_args(field_.annotation)
+        assert not may_be_none or (field_.default is None and not field_.is_required()), name
 
 
 def test_rows_of_a_table_that_this_version_does_not_know_are_left_alone() -> None:

@@ -7,16 +7,15 @@ marks lie in tables of their own. Rows of a table that this version does not kno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from itertools import takewhile
 from typing import Any, TypeVar, cast
 
-from pydantic import TypeAdapter
-
 from schemas.parts import Frozen
 from services.runtime.bus.handler import Table, Tables
+from services.runtime.bus.rows import Rows
 from services.runtime.bus.seat import Line, Raw
 
 M = TypeVar("M", bound=Frozen)
@@ -25,16 +24,15 @@ TIMERS = "timers"
 MARKS = "hub"
 """What the bus itself remembers: offsets, the day of the last sign of life."""
 
-_Rows = dict[str, Any]
-
 
 class KeyedState:
     """The state of handler.State, for partition `number`."""
 
     def __init__(self, tables: Tables, number: int) -> None:
         self._declared, self._number = tables, number
-        self._rows: dict[str, _Rows] = {name: {} for name in (TIMERS, MARKS, *(table.name for table in tables.tables))}
-        self._seen: dict[str, datetime] = {}
+        models = {TIMERS: datetime, MARKS: Any} | {table.name: table.model for table in tables.tables}
+        self._rows = {name: Rows(name, model) for name, model in models.items()}
+        self._seen: dict[str, int] = {}
         self._due: list[tuple[datetime, str]] = []
         self._undo: list[tuple[str, str, Any]] = []
         self._undo_seen: list[str] = []
@@ -57,7 +55,7 @@ class KeyedState:
 
     def rows(self, table: Table[M]) -> Iterator[tuple[str, M]]:
         """Return all rows; for rare sweeps only."""
-        return iter(list(self._rows[table.name].items()))
+        return self._rows[table.name].items()
 
     # --- ids seen ---
 
@@ -68,12 +66,13 @@ class KeyedState:
     def see(self, name: str, at: datetime) -> None:
         """Remember that this id was handled."""
         if name not in self._seen:
-            self._seen[name] = at
+            self._seen[name] = _milliseconds(at)
             self._undo_seen.append(name)
 
     def forget_seen(self, before: datetime) -> None:
         """Let go of ids older than this, the oldest first; one that lies behind a younger one waits for it."""
-        old = list(takewhile(lambda name: self._seen[name] < before, self._seen))
+        limit = _milliseconds(before)
+        old = list(takewhile(lambda name: self._seen[name] < limit, self._seen))
         for name in old:
             del self._seen[name]
 
@@ -136,16 +135,19 @@ class KeyedState:
 
     def largest_change(self) -> int:
         """Return the bytes of the largest row that is neither kept nor undone."""
-        values = (self._encode(table, key) for table, key, _old in self._undo)
+        values = (self._rows[table].packed(key) for table, key, _old in self._undo)
         return max((len(value) for value in values if value is not None), default=0)
 
     def _write(self, table: str, key: str, row: object) -> None:
         rows = self._rows[table]
-        self._undo.append((table, key, rows.get(key)))
-        _set(rows, key, row)
+        old = rows.get(key)
+        if old is None and row is None:
+            return  # there is nothing to drop, and nothing to tell the changelog
+        self._undo.append((table, key, old))
+        rows.put(key, row)
 
     def _restore(self, table: str, key: str, old: Any) -> None:  # noqa: ANN401
-        _set(self._rows[table], key, old)
+        self._rows[table].put(key, old)
         if table == TIMERS and old is not None:
             heappush(self._due, (old, key))
 
@@ -156,7 +158,13 @@ class KeyedState:
         lines = [self._line(table, key) for table, key in self._dirty]
         lines += [self._seen_line(name) for name in self._dirty_seen if self._declared.seen]
         self._dirty, self._dirty_seen = {}, []
+        if not self._undo:
+            self._lay_down()
         return lines
+
+    def _lay_down(self) -> None:
+        for rows in self._rows.values():
+            rows.lay_down()
 
     def load(self, records: Sequence[Raw]) -> None:
         """Take in records of a changelog, in their order."""
@@ -174,34 +182,24 @@ class KeyedState:
         heapify(self._due)
 
     def _line(self, table: str, key: str) -> Line:
-        return Line(self._topics[table], self._number, f"{table}/{key}".encode(), self._encode(table, key), [])
+        return Line(self._topics[table], self._number, f"{table}/{key}".encode(), self._rows[table].pack(key), [])
 
     def _seen_line(self, name: str) -> Line:
-        milliseconds = int(self._seen[name].timestamp() * 1000)
-        return Line(cast("str", self._declared.seen), self._number, name.encode(), b"%d" % milliseconds, [])
-
-    def _encode(self, table: str, key: str) -> bytes | None:
-        row = self._rows[table].get(key)
-        return None if row is None else self._adapters[table].dump_json(row)
+        return Line(cast("str", self._declared.seen), self._number, name.encode(), b"%d" % self._seen[name], [])
 
     def _load_row(self, path: str, value: bytes | None) -> None:
         table, _, key = path.partition("/")
         if table in self._rows:
-            _set(self._rows[table], key, None if value is None else self._adapters[table].validate_json(value))
+            self._rows[table].load(key, value)
 
     def _load_seen(self, name: str, value: bytes | None) -> None:
         if value is not None:
-            self._seen[name] = datetime.fromtimestamp(int(value) / 1000, UTC)
+            self._seen[name] = int(value)
 
     @cached_property
     def _topics(self) -> Mapping[str, str]:
         own = {TIMERS: self._declared.state, MARKS: self._declared.state}
         return own | {table.name: table.changelog for table in self._declared.tables}
-
-    @cached_property
-    def _adapters(self) -> Mapping[str, TypeAdapter[Any]]:
-        own: dict[str, TypeAdapter[Any]] = {TIMERS: TypeAdapter(datetime), MARKS: TypeAdapter(Any)}
-        return own | {table.name: TypeAdapter(table.model) for table in self._declared.tables}
 
 
 def changelogs(tables: Tables) -> list[str]:
@@ -210,8 +208,5 @@ def changelogs(tables: Tables) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _set(rows: _Rows, key: str, row: object) -> None:
-    if row is None:
-        rows.pop(key, None)
-    else:
-        rows[key] = row
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

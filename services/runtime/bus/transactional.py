@@ -13,7 +13,7 @@ from services.runtime.bus.deadletters import Brake, read, set_aside
 from services.runtime.bus.handler import Handler, Outgoing, Poison, Record
 from services.runtime.bus.metrics import BusMetrics
 from services.runtime.bus.number import Number, RowTooLarge
-from services.runtime.bus.seat import Line, Raw
+from services.runtime.bus.seat import BusError, Line, Raw
 from services.runtime.bus.ticks import signs_of_life
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger, places
@@ -96,6 +96,8 @@ class Transactional:
             lines = self._handled(number, record)
         except Poison as poison:
             return self._set_aside(number, raw, record, str(poison), aside)
+        except BusError:  # no fault of the record
+            raise
         except Exception as error:  # noqa: BLE001 - one odd message must not stop a municipality; the brake stops a bug
             reason = f"the handler failed: {type(error).__name__} at {places(error)[-1]}"
             log.warning("handler_failed", topic=raw.topic, offset=raw.offset, reason=reason, frames=places(error))
