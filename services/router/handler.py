@@ -11,7 +11,7 @@ from schemas.ids import derived
 from schemas.topics import INBOUND, OUTCOMES
 from services.router import answer, commands, contacts, echoes, erasure, facts, reworded, route, settle, tick
 from services.router.turn import Served, Turn
-from services.runtime.bus.handler import Outgoing, Poison, Record, State
+from services.runtime.bus.handler import Harmless, Outgoing, Poison, Record, State
 from services.runtime.process.metrics import Metrics
 
 _OUTCOMES = (e.ReplySent, e.ReplyFailed, e.ReplyUnknown, e.ReplyCancelled)
@@ -120,4 +120,4 @@ def _check_age(turn: Turn, record: Record) -> None:
     times = getattr(record.event.data, "times", None)
     received = times.received if isinstance(times, e.Times) else record.event.time
     if max(record.logged, record.event.time) - received > turn.served.policy.unique_for:
-        raise Poison("too old to prove unique: received longer ago than ids are remembered")
+        raise Harmless("too old to prove unique: received longer ago than ids are remembered")

@@ -6,11 +6,11 @@ from schemas.events import MessageEdited, MessageRevoked
 from services.router import conversations, history
 from services.router.tables import CONVERSATIONS, EXTERNALS, LINES, Conversation, Line
 from services.router.turn import Turn
-from services.runtime.bus.handler import Poison
+from services.runtime.bus.handler import Harmless
 
 
 def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
-    """Tell whoever has the message; raises Poison for a message that is not known (any more)."""
+    """Tell whoever has the message; raises Harmless for a message that is not known (any more)."""
     conversation, number, line = _message(turn, event)
     if line.taken and line.taken.erased:
         _of_the_forgotten(event)
@@ -34,16 +34,16 @@ def _departments(event: MessageEdited | MessageRevoked, conversation: Conversati
 def _of_the_forgotten(event: MessageEdited | MessageRevoked) -> None:
     """What was erased need not be taken back; new words are set aside for people, since nothing is left to change."""
     if isinstance(event, MessageEdited):
-        raise Poison("a change of a message that was erased")
+        raise Harmless("a change of a message that was erased")
 
 
 def _message(turn: Turn, event: MessageEdited | MessageRevoked) -> tuple[Conversation, int, Line]:
     key = conversations.external_key(turn, event.via.inbox, event.external_id)
     known = turn.state.get(EXTERNALS, key)
     if known is None:
-        raise Poison("a change of a message that is not known, or not any more")
+        raise Harmless("a change of a message that is not known, or not any more")
     conversation = turn.state.get(CONVERSATIONS, known.conversation)
     line = conversations.line(turn, known.conversation, known.number)
     if conversation is None or line is None:
-        raise Poison("a change of a message whose conversation is forgotten")
+        raise Harmless("a change of a message whose conversation is forgotten")
     return conversation, known.number, line

@@ -2,6 +2,9 @@
 
 The loop gives every record to `handle`, in order, and writes what it returned, the state that it changed and the
 offset of the record in one transaction. So a handler sees a record again only when nothing of it was kept.
+
+Poison       becomes a dead letter, and counts for the brake
+  Harmless   becomes a dead letter
 """
 
 from __future__ import annotations
@@ -22,6 +25,10 @@ class Poison(Exception):
 
     What the handler changed in its state for this record is dropped. The reason never holds a citizen's words.
     """
+
+
+class Harmless(Poison):
+    """A record that a rule sets aside. Anybody outside can send these at will, so they say nothing about us."""
 
 
 @dataclass(frozen=True, slots=True)

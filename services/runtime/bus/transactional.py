@@ -10,7 +10,7 @@ from datetime import timedelta
 from schemas.events import HubTicked
 from services.runtime.bus.batches import MAX_LINE
 from services.runtime.bus.deadletters import Brake, read, set_aside
-from services.runtime.bus.handler import Handler, Outgoing, Poison, Record
+from services.runtime.bus.handler import Handler, Harmless, Outgoing, Poison, Record
 from services.runtime.bus.metrics import BusMetrics
 from services.runtime.bus.number import Number, RowTooLarge
 from services.runtime.bus.seat import BusError, Line, Raw
@@ -95,13 +95,13 @@ class Transactional:
             record = read(raw)
             lines = self._handled(number, record)
         except Poison as poison:
-            return self._set_aside(number, raw, record, str(poison), aside)
+            return self._set_aside(number, raw, record, poison, aside)
         except BusError:  # no fault of the record
             raise
         except Exception as error:  # noqa: BLE001 - one odd message must not stop a municipality; the brake stops a bug
             reason = f"the handler failed: {type(error).__name__} at {places(error)[-1]}"
             log.warning("handler_failed", topic=raw.topic, offset=raw.offset, reason=reason, frames=places(error))
-            return self._set_aside(number, raw, record, reason, aside)
+            return self._set_aside(number, raw, record, Poison(reason), aside)
         number.state.keep()
         self._brake.good()
         return lines
@@ -123,12 +123,13 @@ class Transactional:
         return [number.encoder.line(Outgoing(record.topic, key, tenant, record.event))]
 
     def _set_aside(
-        self, number: Number, raw: Raw, record: Record | None, reason: str, aside: Counter[str]
+        self, number: Number, raw: Raw, record: Record | None, poison: Poison, aside: Counter[str]
     ) -> list[Line | Outgoing]:
         number.state.undo()
-        self._brake.aside(reason)
+        if not isinstance(poison, Harmless):
+            self._brake.aside(str(poison))
         aside[raw.topic] += 1
-        return [number.encoder.line(set_aside(raw, reason, tenant=record.event.data.tenant if record else None))]
+        return [number.encoder.line(set_aside(raw, str(poison), tenant=record.event.data.tenant if record else None))]
 
     def _count(self, done: Counter[str], aside: Counter[str], seconds: float) -> None:
         for topic, records in done.items():
