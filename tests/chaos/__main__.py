@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.kafka.software import KafkaMissingError
+from tests.chaos.measure import measure
+from tests.chaos.recovery import spread
 from tests.chaos.run import Result, run
 from tests.chaos.schedule import SERVICES, Kind
 from tests.chaos.stage import Wanted
@@ -39,6 +41,9 @@ def main() -> int:
     parser.add_argument("--faults", type=_kinds, default=tuple(Kind), help=f"of {', '.join(Kind)}; all")
     parser.add_argument("--services", type=_names, default=SERVICES, help=f"of {', '.join(SERVICES)}; all")
     parser.add_argument("--broker-session", type=float, default=1.5, help="seconds; Kafka's own default is 9")
+    parser.add_argument(
+        "--recovery", type=int, metavar="N", help="only measure: kill the owner of a number with N open conversations"
+    )
     parser.add_argument("--plan", action="store_true", help="print what would be done, and leave")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for logs and result.json")
     given = parser.parse_args()
@@ -56,7 +61,18 @@ def main() -> int:
     if given.plan:
         print(*(f"{fault.at:8.2f} s  {fault}" for fault in wanted.faults()), sep="\n")
         return 0
+    if given.recovery:
+        return _measure(given.recovery, given.kills, given.folder)
     return _run(wanted, given.folder)
+
+
+def _measure(conversations: int, kills: int, folder: Path) -> int:
+    shutil.rmtree(folder, ignore_errors=True)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        seconds = runner.run(measure(conversations, kills, folder, _say))
+    told = {"conversations": conversations, "seconds": spread(seconds), "each": [round(one, 2) for one in seconds]}
+    print(f"\n{json.dumps(told)}")
+    return 0
 
 
 def _run(wanted: Wanted, folder: Path) -> int:
