@@ -22,6 +22,7 @@ from services.router.handler import Router
 from services.router.policy import Policy
 from services.router.tables import TABLES
 from services.router.turn import Served
+from services.router.undelivered import OldestUndelivered
 from services.runtime.bus.batches import partition_of
 from services.runtime.bus.connection import connection
 from services.runtime.bus.loop import Loop, transactional
@@ -74,7 +75,8 @@ class Running:
         self._process, self._stop, self._health = process, Stop(), Health()
         metrics = Metrics()
         plan = _plan(municipalities, process, kafka)
-        handler = Router(municipalities, number_of, metrics)
+        oldest = OldestUndelivered(clock, metrics)
+        handler = Router(municipalities, number_of, metrics, oldest)
         self._loop: Loop = transactional(plan, handler, clock, ServiceMetrics(metrics, SERVICE), self._stop)
         self._health.ready_when("loop", self._loop.unready)
         self._management = Management(self._health, metrics.registry)

@@ -11,6 +11,7 @@ from schemas.ids import derived
 from schemas.topics import INBOUND, OUTCOMES
 from services.router import answer, commands, contacts, echoes, erasure, facts, reworded, route, settle, tick
 from services.router.turn import Served, Turn
+from services.router.undelivered import OldestUndelivered
 from services.runtime.bus.handler import Harmless, Outgoing, Poison, Record, State
 from services.runtime.process.metrics import Metrics
 
@@ -27,10 +28,14 @@ class Router:
     inputs: tuple[str, ...] = (INBOUND.name, OUTCOMES.name)
 
     def __init__(
-        self, served: Iterable[Served], number_of: NumberOf | None = None, metrics: Metrics | None = None
+        self,
+        served: Iterable[Served],
+        number_of: NumberOf | None = None,
+        metrics: Metrics | None = None,
+        oldest: OldestUndelivered | None = None,
     ) -> None:
         self._served = {each.oin: each for each in served}
-        self._number_of, self._metrics = number_of, metrics
+        self._number_of, self._metrics, self._oldest = number_of, metrics, oldest
 
     def handle(self, record: Record, state: State) -> list[Outgoing]:
         """Return what follows from a record; raises Poison."""
@@ -46,7 +51,10 @@ class Router:
 
     def tick(self, now: datetime, state: State) -> list[Outgoing]:
         """Return what follows from the passing of time."""
-        return tick.tick(now, state, self._served)
+        out = tick.tick(now, state, self._served)
+        if self._oldest:
+            self._oldest.look(now, state)
+        return out
 
     def _owner(self, record: Record) -> Served:
         served = self._served.get(record.event.data.tenant)

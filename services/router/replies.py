@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.events import DeliveryChanged, DeliveryStatus, Reason, SendCancelled, SendRequested
-from services.router import conversations, echoes, facts, history
+from services.router import conversations, echoes, facts, history, undelivered
 from services.router.status import of_reply
 from services.router.tables import CONVERSATIONS, REPLIES, Conversation, Reply
 from services.router.turn import Turn
@@ -29,6 +29,7 @@ def send_in_turn(turn: Turn, conversation: Conversation, reply: Reply) -> Conver
     """Let a reply leave, or wait for the one in flight."""
     turn.state.put(REPLIES, reply.id, reply)
     turn.state.set_timer(EXPIRE + reply.id, reply.not_after)
+    undelivered.begins(turn, reply)
     if conversation.in_flight:
         return conversations.change(turn, conversation, queue=(*conversation.queue, reply.id))
     send(turn, conversation, reply)
@@ -68,6 +69,12 @@ def cancel(turn: Turn, reply: Reply, reason: Reason) -> None:
     """Ask the responder to stop; only its outcome ends the reply."""
     cancelled = SendCancelled(tenant=turn.oin, reply=reply.id, inbox=reply.via.inbox, reason=reason)
     turn.ask(cancelled, reply.via.inbox, bulk=reply.bulk)
+
+
+def call_back(turn: Turn, reply: Reply, reason: Reason) -> None:
+    """Cancel it, and hand it to people when nothing is heard: an outcome that was lost must not hide an answer."""
+    cancel(turn, reply, reason)
+    turn.state.set_timer(DOUBT + reply.id, turn.now + turn.served.policy.doubt_for)
 
 
 def report(turn: Turn, reply: Reply) -> Reply:
@@ -114,6 +121,7 @@ def end(turn: Turn, reply: Reply) -> None:
     if reply.done:
         return
     change(turn, reply, done=True)
+    undelivered.ends(turn, reply)
     turn.state.clear_timer(EXPIRE + reply.id)
     turn.state.clear_timer(DOUBT + reply.id)
     conversation = turn.state.get(CONVERSATIONS, reply.conversation)

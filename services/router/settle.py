@@ -150,12 +150,23 @@ def _left_unsent(turn: Turn, reply: Reply) -> Reply:
 def doubt_remains(turn: Turn, reply: Reply) -> None:
     """No receipt came in time: send again from the part in doubt, at most once; else it is people's."""
     doubtful = [part for part, status in sorted(reply.progress.items()) if status is S.UNKNOWN]
-    if reply.done or not doubtful:
+    if reply.done or (reply.attempt not in reply.settled and turn.now < reply.not_after):
         return
-    if turn.served.policy.resends and not reply.resent and turn.now < reply.not_after:
+    if reply.attempt not in reply.settled:
+        replies.end(turn, replies.give_up(turn, _unheard_of(turn, reply), "no-outcome"))
+    elif not doubtful:
+        return
+    elif turn.served.policy.resends and not reply.resent and turn.now < reply.not_after:
         replies.send_again(turn, replies.change(turn, reply, resent=True), doubtful[0])
     else:
         replies.end(turn, replies.give_up(turn, reply, "unknown"))
+
+
+def _unheard_of(turn: Turn, reply: Reply) -> Reply:
+    """It was called back and the responder said nothing: none of what has no status is certain."""
+    total = reply.total or 1
+    doubtful = ((part, S.UNKNOWN) for part in range(total) if part not in reply.progress)
+    return replies.report(turn, replies.change(turn, reply, total=total, progress=_with(reply.progress, doubtful)))
 
 
 def _learn(turn: Turn, reply: Reply, part: int, key: str) -> Reply:

@@ -172,6 +172,14 @@ class Reply(Frozen):
         return not self.parts
 
 
+class Undelivered(Frozen):
+    """A reply that has no final status yet. Key: its id."""
+
+    channel: str
+    since: datetime
+    """When it was granted."""
+
+
 class Orphans(Frozen):
     """Receipts whose reply is not known yet. Key: as External."""
 
@@ -205,6 +213,7 @@ CONVERSATIONS = Table("conversations", Conversation, _STATE)
 LINES = Table("lines", Line, _STATE)
 EXTERNALS = Table("externals", External, _STATE)
 REPLIES = Table("replies", Reply, _STATE)
+UNDELIVERED = Table("undelivered", Undelivered, _STATE)
 ORPHANS = Table("orphans", Orphans, _STATE)
 ECHOES = Table("echoes", WaitingEcho, _STATE)
 REFERENCES = Table("references", ReferenceOf, _STATE)
@@ -218,6 +227,7 @@ TABLES = Tables(
         LINES,
         EXTERNALS,
         REPLIES,
+        UNDELIVERED,
         ORPHANS,
         ECHOES,
         REFERENCES,

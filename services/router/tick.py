@@ -49,7 +49,7 @@ def _expire(turn: Turn, reply: str) -> None:
     if conversation and row.id in conversation.queue:
         replies.fail_unsent(turn, row, Reason.EXPIRED)
     elif row.attempt not in row.settled:
-        replies.cancel(turn, row, Reason.EXPIRED)
+        replies.call_back(turn, row, Reason.EXPIRED)
 
 
 def _doubt(turn: Turn, reply: str) -> None:

@@ -96,6 +96,12 @@ class Metrics:
         self.duplicates = Counter(
             "hub_duplicates_dropped_total", "Records that had been handled before.", ["service", "event"], registry=r
         )
+        self.oldest_undelivered = Gauge(
+            "hub_oldest_undelivered_seconds",
+            "Age of the oldest reply that was granted and has no final status: it is on its way, or in doubt.",
+            ["channel"],
+            registry=r,
+        )
         # responder
         self.sends = Counter(
             "hub_sends_total", "Calls to providers, by how they ended.", ["channel", "outcome"], registry=r
