@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -93,11 +93,23 @@ def read_data(model: type[Event], value: bytes) -> Event:
 def faults(error: ValidationError) -> str:
     """Return where and how validation failed, without a word of what was in it."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{_path(fault['loc'])}: {fault['type']}" for fault in found)
+    return "; ".join(f"{_path(fault['loc'], fault['type'])}: {fault['type']}" for fault in found)
 
 
-def _path(steps: tuple[int | str, ...]) -> str:
-    return ".".join(str(step) for step in steps) or "(whole)"
+def declared(steps: Sequence[int | str], fault: str) -> list[str]:
+    """Return the way to a fault without the names on it that whoever wrote the data chose: they may be anybody's."""
+    chosen = {at + 1 for at, step in enumerate(steps) if step in _NAMED_BY_OTHERS}
+    if fault.replace("-", "_") == "extra_forbidden":
+        chosen.add(len(steps) - 1)
+    return ["*" if at in chosen else str(step) for at, step in enumerate(steps)]
+
+
+_NAMED_BY_OTHERS = {"fields", "raw_headers"}
+"""Fields of our events that hold a mapping: its keys are data."""
+
+
+def _path(steps: Sequence[int | str], fault: str) -> str:
+    return ".".join(declared(steps, fault)) or "(whole)"
 
 
 def _required(attributes: Mapping[str, str], name: str) -> str:
