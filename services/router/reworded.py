@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from schemas.events import MessageEdited, MessageRevoked
 from services.router import conversations, history
 from services.router.tables import CONVERSATIONS, EXTERNALS, LINES, Conversation, Line
@@ -15,6 +17,13 @@ def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
     if line.taken and line.taken.erased:
         _of_the_forgotten(event)
         return
+    for each in ((conversation, number, line), *_copies(turn, conversation, line)):
+        _reword(turn, event, *each)
+
+
+def _reword(
+    turn: Turn, event: MessageEdited | MessageRevoked, conversation: Conversation, number: int, line: Line
+) -> None:
     if line.taken:
         taken = line.taken.model_copy(update={"at_hand": False})
         key = conversations.line_key(conversation.id, number)
@@ -23,6 +32,16 @@ def reworded(turn: Turn, event: MessageEdited | MessageRevoked) -> None:
     for department in _departments(event, conversation):
         turn.tell(department, conversation.id, told, about=number)
     history.changed(turn, conversation, number, line, getattr(event, "parts", ()))
+
+
+def _copies(turn: Turn, conversation: Conversation, line: Line) -> Iterator[tuple[Conversation, int, Line]]:
+    """What was unanswered at a merge is an entry of the other conversation too."""
+    other = conversations.get(turn, conversation.id) if conversation.merged_into else None
+    if other is None:
+        return
+    for number, each in conversations.lines(turn, other, 1, other.last):
+        if each.taken and line.taken and each.taken.message == line.taken.message:
+            yield other, number, each
 
 
 def _departments(event: MessageEdited | MessageRevoked, conversation: Conversation) -> tuple[str, ...]:

@@ -313,6 +313,19 @@ def test_a_message_that_was_taken_back_is_taken_back_from_every_department_that_
     assert [isinstance(town.queue(each)[-1], e.MessageRevoked) for each in ("triage", "waste")] == [True, True]
 
 
+def test_a_message_that_was_taken_back_after_a_merge_is_not_sent_along_later_either(town: Town) -> None:
+    older, younger = two(town)
+    message = town.message("en de buren ook niet", BERT)
+    command(town, e.ConversationLinked, older, "waste", other=younger, merge=True)
+    copy = town.last(e.MessageRouted).number
+    reworded(town, e.MessageRevoked, message)
+    told = town.all(e.MessageRevoked)
+    assert [(each.conversation, each.number) for each in told] == [(younger, 2), (older, copy)]
+    command(town, e.ConversationHandedOver, older, "waste", department="public-space")
+    again = [each for each in town.queue("public-space") if isinstance(each, e.MessageRouted)]
+    assert [each.message for each in again if each.number == copy] == [None]
+
+
 def test_a_change_of_an_unknown_message_is_set_aside(town: Town) -> None:
     message = town.message()
     reworded(town, e.MessageEdited, message.model_copy(update={"external_id": "other"}), parts=[Text(text="geheim")])
