@@ -78,8 +78,8 @@ def replay(
     """
     desk = desk_of(context)
     found = desk.run(letters(desk))
-    chosen = list(dict.fromkeys(pick(found, name) for name in names))
-    refused = desk.run(_put_back(desk, chosen))
+    chosen = {letter.id: letter for letter in (pick(found, name) for name in names)}
+    refused = desk.run(_put_back(desk, list(chosen.values())))
     if refused:
         raise typer.Exit(Exit.FOUND)
 
