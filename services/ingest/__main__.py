@@ -10,7 +10,7 @@ import uvloop
 from services.channels.loader import UnknownChannel
 from services.ingest.settings import IngestSettings
 from services.ingest.start import Running
-from services.runtime.process import log
+from services.runtime.process import garbage, log
 from services.runtime.process.clock import SystemClock
 from services.runtime.process.settings import KafkaSettings, ProcessSettings
 from services.runtime.process.tenants import TenantsRefused
@@ -29,7 +29,9 @@ def main() -> int:
 
 
 async def _run(process: ProcessSettings) -> int:
-    return await Running(IngestSettings(), process, KafkaSettings(), SystemClock()).run()
+    running = Running(IngestSettings(), process, KafkaSettings(), SystemClock())
+    garbage.calm()
+    return await running.run()
 
 
 if __name__ == "__main__":

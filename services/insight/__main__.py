@@ -17,7 +17,7 @@ from services.insight.reset import reset
 from services.insight.settings import InsightSettings
 from services.insight.start import Running
 from services.runtime.bus.connection import connection
-from services.runtime.process import log
+from services.runtime.process import garbage, log
 from services.runtime.process.clock import SystemClock
 from services.runtime.process.settings import KafkaSettings, ProcessSettings
 from services.runtime.process.tenants import TenantsRefused
@@ -46,6 +46,7 @@ async def _run(process: ProcessSettings) -> int:
     except TenantsRefused as error:
         log.get_logger().error("configuration_refused", why=str(error))
         return 1
+    garbage.calm()
     return await running.run()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import secrets
 import sys
@@ -14,7 +13,7 @@ from services.channels.loader import UnknownChannel, load_all
 from services.responder.app import SERVICE, Life, Responder
 from services.responder.inboxes import ProviderUnknown
 from services.responder.settings import ResponderSettings
-from services.runtime.process import log
+from services.runtime.process import garbage, log
 from services.runtime.process.clock import SystemClock
 from services.runtime.process.settings import KafkaSettings, ProcessSettings
 from services.runtime.process.tenants import TenantsRefused
@@ -35,10 +34,7 @@ def main() -> int:
 async def _run(process: ProcessSettings) -> int:
     life = Life(SystemClock(), random.SystemRandom().random, secrets.token_hex(8))
     responder = Responder(ResponderSettings(), process, KafkaSettings(), load_all(), life)
-    # What is built once is not looked through for garbage again and again.
-    # Measured without HTTP and broker: 136 us a reply, 100 with this.
-    gc.collect()
-    gc.freeze()
+    garbage.calm()
     return await responder.run()
 
 

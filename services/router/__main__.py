@@ -10,7 +10,7 @@ import uvloop
 from services.classification.document import TaxonomyError
 from services.router.app import SERVICE, Running, served
 from services.router.settings import RouterSettings
-from services.runtime.process import log
+from services.runtime.process import garbage, log
 from services.runtime.process.clock import SystemClock
 from services.runtime.process.settings import KafkaSettings, ProcessSettings
 from services.runtime.process.tenants import TenantsRefused, read
@@ -25,6 +25,10 @@ def main() -> int:
     except (TenantsRefused, TaxonomyError, OSError) as error:
         log.get_logger().error("configuration_refused", why=str(error))
         return 1
+
+    for each in municipalities:
+        each.taxonomy.lexicon.compile()
+    garbage.calm()
 
     async def run() -> int:
         return await Running(municipalities, process, KafkaSettings(), SystemClock()).run()
