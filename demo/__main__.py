@@ -34,8 +34,16 @@ def main() -> int:
 async def _main(*, once: bool) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=150)
     playing = asyncio.ensure_future(play(console, FOLDER, once=once, began=time.monotonic()))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        """Stop once; whoever asks again does not cut the stopping short, or services would stay behind."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: console.print("stopping already"))
+        playing.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         return await playing
     except asyncio.CancelledError:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import aiohttp
 
+from deploy.kafka.guard import die_with_the_parent
+
 READY_WITHIN = 60.0
 STOP_WITHIN = 20.0
 AGAIN_AFTER = 0.2
@@ -47,6 +49,7 @@ class Service:
                 stdout=log,
                 stderr=log,
                 process_group=0,
+                preexec_fn=die_with_the_parent,
             )
 
     async def ready(self) -> bool:
@@ -88,6 +91,8 @@ class Services:
 
     services: list[Service]
     restarts: int = 0
+    _stopping: bool = False
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Service:
@@ -111,20 +116,25 @@ class Services:
             raise NotReady(f"{service.name} was not ready within {READY_WITHIN:.0f} s; see {service.log}") from None
 
     async def stop(self) -> dict[str, int]:
-        """Stop all; returns the exit codes."""
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+        """Stop all; returns the exit codes. One that is just being started again is waited for, or it would stay."""
+        async with self._starting:
+            self._stopping = True
         codes = await asyncio.gather(*(service.stop() for service in self.services))
+        await asyncio.gather(*self._watchers)
         return {service.name: code for service, code in zip(self.services, codes, strict=True)}
 
     async def _watch(self, service: Service) -> None:
-        while True:
+        while not self._stopping:
             assert service.process is not None  # noqa: S101 - started before it is watched
             await service.process.wait()
             await asyncio.sleep(AGAIN_AFTER)
-            self.restarts += 1
-            await service.start()
+            await self._start_again(service)
+
+    async def _start_again(self, service: Service) -> None:
+        async with self._starting:
+            if not self._stopping:
+                self.restarts += 1
+                await service.start()
 
 
 def free_port(wanted: int = 0) -> int:

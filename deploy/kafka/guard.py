@@ -16,7 +16,7 @@ import threading
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_the_guard() -> None:
+def die_with_the_parent() -> None:
     """Have the kernel kill this process when its parent ends (Linux, prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -38,7 +38,7 @@ def hold(folder: str, command: list[str]) -> int:
         command,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        preexec_fn=die_with_the_guard,  # noqa: PLW1509 - no thread runs yet
+        preexec_fn=die_with_the_parent,  # noqa: PLW1509 - no thread runs yet
     )
     print(process.pid, flush=True)
     abandoned = threading.Event()
