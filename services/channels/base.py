@@ -326,6 +326,28 @@ class Windows(Protocol):
     window: ClassVar[timedelta]
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What reading one request may cost."""
+
+    seconds: float = 20.0
+    """By the clock on the wall."""
+    cpu_seconds: int = 5
+    memory: int = 512 * 1024 * 1024
+    """Bytes of address space, with what the reader itself takes."""
+
+
+@runtime_checkable
+class ReadApart(Protocol):
+    """Anybody may write what comes here, in a form that can be made costly to read.
+
+    `parse` then runs in a process of its own, within bounds; what costs more is set aside whole. The endpoint it is
+    given there has no secrets.
+    """
+
+    bounds: ClassVar[Bounds]
+
+
 @runtime_checkable
 class FetchesMedia(Protocol):
     """Files come as ids that have to be fetched, and soon."""

@@ -2,8 +2,8 @@
 
 NotKept   the sender must come again: a provider by its own rules, a mail server, a publisher after Retry-After
 
-Kept means: acknowledged by every broker that has to (acks=all), files on disk first. A spool on disk, for when the
-broker is away, belongs in `_publish`: nobody else would notice.
+Kept means: acknowledged by every broker that has to (acks=all), or on disk in the spool while the broker is away
+(spooled.py, which is the bus of this door); files are on disk first.
 """
 
 from __future__ import annotations

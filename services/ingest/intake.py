@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from services.channels.base import Request, VerificationError
+from services.channels.base import ReadApart, Request, VerificationError
 from services.ingest.accept import Door, NotKept
 from services.ingest.answers import Outcome
 from services.ingest.counts import Counts
-from services.ingest.receive import Reception
+from services.ingest.readers import Busy, Readers
+from services.ingest.receive import Received, Reception
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger
 
@@ -16,8 +17,8 @@ log = get_logger()
 class Intake:
     """Takes requests in."""
 
-    def __init__(self, door: Door, clock: Clock, counts: Counts) -> None:
-        self._door, self._clock, self._counts = door, clock, counts
+    def __init__(self, door: Door, clock: Clock, counts: Counts, readers: Readers) -> None:
+        self._door, self._clock, self._counts, self._readers = door, clock, counts, readers
 
     async def take(self, reception: Reception, request: Request, *, by_name: bool = False) -> Outcome:
         """Return what became of a request; never raises.
@@ -36,19 +37,26 @@ class Intake:
         except VerificationError as error:
             refused(reception, error)
             return Outcome.REFUSED
-        except NotKept:
+        except (NotKept, Busy):
             return Outcome.NOT_NOW
         except Exception:
             log.exception("request_failed", channel=reception.endpoint.channel, endpoint=reception.endpoint.name)
             return Outcome.FAILED
 
     async def _keep(self, reception: Reception, request: Request, *, by_name: bool) -> Outcome:
-        received = reception.receive(request, self._clock.now())
+        received = await self._received(reception, request)
         if by_name and received.nobodys:
             return Outcome.REFUSED
         await self._door.accept(received.outgoing, received.files)
         self._counts.kept(reception.endpoint.channel, received.outgoing)
         return Outcome.ACCEPTED
+
+    async def _received(self, reception: Reception, request: Request) -> Received:
+        at = self._clock.now()
+        if not isinstance(reception.channel, ReadApart):
+            return reception.receive(request, at)
+        reception.channel.verify(request, reception.endpoint)
+        return reception.taken(await self._readers.read(reception.channel, reception.endpoint, request), request, at)
 
 
 def refused(reception: Reception, error: VerificationError) -> None:

@@ -90,8 +90,12 @@ class Reception:
     def receive(self, request: Request, at: datetime) -> Received:
         """Return what has to be kept of a request that came in `at`; raises VerificationError when it is forged."""
         self.channel.verify(request, self.endpoint)
+        return self.taken(self._read(request), request, at)
+
+    def taken(self, items: Iterable[Item], request: Request, at: datetime) -> Received:
+        """Return what has to be kept of a genuine request, of which these items were read."""
         case = _Case(request, at)
-        for item in self._read(request):
+        for item in items:
             self._take(item, case)
         for account in case.received.strangers:
             self._set_aside(NOBODYS, case, request.body, about={"account": account})

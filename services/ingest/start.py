@@ -22,6 +22,7 @@ from services.ingest.intake import Intake
 from services.ingest.keeping import Keeping
 from services.ingest.listeners import Ear, Listeners
 from services.ingest.owners import owners
+from services.ingest.readers import Readers
 from services.ingest.receive import Reception
 from services.ingest.serve import HttpServer, Patience
 from services.ingest.settings import IngestSettings
@@ -53,6 +54,7 @@ class Ingest:
     receptions: tuple[Reception, ...]
     intake: Intake
     counts: Counts
+    readers: Readers
 
     def ear(self, reception: Reception) -> Ear:
         """Return what a listener of this endpoint calls."""
@@ -65,10 +67,12 @@ def assemble(
     """Put the parts together; raises UnknownChannel when an endpoint names a channel or provider that is not there."""
     counts, door = Counts(metrics), Door(bus, Attachments(settings.attachments), settings.width)
     limits = BodyLimits(settings.body_bytes, settings.body_seconds)
-    intake, receptions = Intake(door, clock, counts), _receptions(tenants, load)
+    receptions = _receptions(tenants, load)
+    readers = Readers(one.channel for one in receptions)
+    intake = Intake(door, clock, counts, readers)
     webhooks = Webhooks(receptions, intake, counts, limits=limits, public_url=settings.public_url)
     bridge = Bridge(Callers(tenants), door, clock=clock, counts=counts, limits=limits)
-    return Ingest(build(webhooks, bridge, settings.public_url), receptions, intake, counts)
+    return Ingest(build(webhooks, bridge, settings.public_url), receptions, intake, counts, readers)
 
 
 def _receptions(tenants: Tenants, load: Load) -> tuple[Reception, ...]:
@@ -121,7 +125,7 @@ class Running:
         log.info("management_listening", host=self._process.management_host, port=self._management.port)
         await self._keeping.start(self.stop.fail)
         self._producer.begin()
-        await self._connected()
+        await asyncio.gather(self._connected(), self._ingest.readers.start())
         await self._listeners.start(self._ingest.receptions, self._listening(), self._ingest.ear)
         await self._http.start(self._settings.host, self._settings.port, self._http_ended)
         self._files.start()

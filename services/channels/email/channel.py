@@ -10,6 +10,7 @@ from typing import ClassVar
 from schemas.events import DeliveryStatus
 from schemas.parts import MAX_TEXT
 from services.channels.base import (
+    Bounds,
     Endpoint,
     Http,
     Item,
@@ -38,6 +39,7 @@ class Email:
     name: ClassVar[str] = "email"
     providers: ClassVar[tuple[str, ...]] = ("own",)
     limits: ClassVar[Limits] = Limits(max_text=MAX_TEXT)
+    bounds: ClassVar[Bounds] = Bounds()
 
     def __init__(self, date: Callable[[], str] = formatdate) -> None:
         self._date = date

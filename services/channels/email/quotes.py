@@ -56,8 +56,9 @@ def _by_second_reader(lines: list[str]) -> list[str]:
 
 
 def _without_signature(lines: list[str]) -> list[str]:
+    first = next((at for at, line in enumerate(lines) if not _says_nothing(line)), len(lines))
     for at, line in enumerate(lines):
-        if SIGNATURE.fullmatch(line) and _has_words(lines[:at]) and _is_short(lines[at + 1 :]):
+        if SIGNATURE.fullmatch(line) and first < at and _is_short(lines[at + 1 :]):
             return lines[:at]
     return lines
 
@@ -68,7 +69,9 @@ def _is_short(lines: list[str]) -> bool:
         if _old_begins(lines, at):
             break
         signed += bool(line.strip()) and not QUOTED.match(line)
-    return signed <= MAX_SIGNATURE
+        if signed > MAX_SIGNATURE:
+            return False
+    return True
 
 
 def _without_tail(lines: list[str]) -> list[str]:
