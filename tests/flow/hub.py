@@ -87,6 +87,8 @@ class Hub:
             external_id=f"out-{reply}",
             our_id=our_id(reply, attempt, 0),
             status=status,
+            reason=e.Reason.RECIPIENT if status is DeliveryStatus.FAILED else None,
+            code="131026" if status is DeliveryStatus.FAILED else None,
             times=e.Times(happened=now, received=now),
         )
         await self.put("inbound", data, f"receipt-{next(self._numbers)}")
@@ -138,7 +140,7 @@ def delivered(wanted: e.SendRequested) -> e.Outcome:
 
 def doubtful(wanted: e.SendRequested) -> e.Outcome:
     """Nobody knows."""
-    return e.ReplyUnknown(**_outcome(wanted), doubtful=(0,))
+    return e.ReplyUnknown(**_outcome(wanted), doubtful=(0,), reason=e.Reason.UNKNOWN)
 
 
 def _outcome(wanted: e.SendRequested) -> dict[str, Any]:

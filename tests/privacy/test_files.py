@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.cloudevents import CloudEvent, encode
@@ -159,6 +159,7 @@ async def test_a_picture_that_came_by_a_webhook_goes_when_its_message_is_told_to
         assert contents(tmp_path) == set()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ke"), st.integers(0, 4), st.integers(0, 2)), max_size=30))
 def test_whatever_the_order_a_file_is_there_exactly_while_somebody_holds_it(steps: list[tuple[str, int, int]]) -> None:
     import tempfile  # noqa: PLC0415 - a fresh folder for each example
