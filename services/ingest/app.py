@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingest import documentation, problems
+from services.ingest import documentation
 from services.ingest.bridge import Bridge, routes
 from services.ingest.webhook import PREFIX, Webhooks
+from services.runtime.web import problems
 
 API = "/v1"
 _HEADERS = [
@@ -51,17 +50,10 @@ def _api(bridge: Bridge, public_url: str) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(routes(bridge), prefix=API)
-    _refuse_by_problem(app)
+    problems.answer_by_problem(app)
+    app.add_middleware(Headers)
     documentation.describe(app, public_url)
     return app
-
-
-def _refuse_by_problem(app: FastAPI) -> None:
-    app.add_exception_handler(problems.Refused, problems.on_refused)
-    app.add_exception_handler(HTTPException, problems.on_http_error)
-    app.add_exception_handler(RequestValidationError, problems.on_invalid)
-    app.add_exception_handler(Exception, problems.on_failure)
-    app.add_middleware(Headers)
 
 
 class Headers:

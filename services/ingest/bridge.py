@@ -23,10 +23,10 @@ from services.ingest.callers import Caller, Callers
 from services.ingest.commands import FORBIDDEN, Judged, judge
 from services.ingest.counts import Counts
 from services.ingest.envelopes import NotJson, WrongMediaType, envelopes
-from services.ingest.problems import Fault, Refused, pointer
 from services.ingest.setaside import Unhandled, set_aside
 from services.runtime.process.clock import Clock
 from services.runtime.process.log import get_logger
+from services.runtime.web.problems import Fault, Refused, pointer
 
 log = get_logger()
 

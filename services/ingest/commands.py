@@ -16,9 +16,9 @@ from schemas.parts import Text, Unknown
 from schemas.topics import INBOUND, MAX_RECORD
 from services.ingest.callers import Caller
 from services.ingest.envelopes import Envelope
-from services.ingest.problems import Fault, pointer
 from services.ingest.receive import ROOM
 from services.runtime.bus.handler import Outgoing
+from services.runtime.web.problems import Fault, pointer
 
 FORBIDDEN = frozenset({"scope-missing", "tenant-foreign"})
 """Faults that no other wording of the same event would heal."""

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.events import COMMANDS, Command
 from services.ingest.envelopes import BATCH, BINARY, STRUCTURED
-from services.ingest.problems import MEDIA_TYPE, Problem
+from services.runtime.web.problems import MEDIA_TYPE, Problem
 
 VERSION = "1.0.0"
 TITLE = "Berichtenhub"
