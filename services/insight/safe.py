@@ -20,6 +20,8 @@ from faust.types.transports import TransportT
 from mode import CrashingSupervisor
 from mode.utils.queues import FlowControlEvent
 
+from services.insight.recovery import SafeTables
+
 MOST_AT_ONCE = 500
 """Records handed over in one batch."""
 
@@ -153,9 +155,10 @@ class SafeApp(faust.App):
         """Return what holds the reading up."""
         return Flow(loop=self.loop)
 
-    def __init__(self, *args: Any, on_failure: Callable[[str], None], **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, name: str, *, on_failure: Callable[[str], None], **options: Any) -> None:  # noqa: ANN401
         self.on_failure = on_failure
-        super().__init__(*args, Stream=BatchStream, agent_supervisor=CrashingSupervisor, **options)
+        parts: dict[str, Any] = {"Stream": BatchStream, "TableManager": SafeTables}
+        super().__init__(name, agent_supervisor=CrashingSupervisor, **parts, **options)
 
     def _new_transport(self) -> TransportT:
         return cast("TransportT", SafeTransport(self.conf.broker_consumer, self))

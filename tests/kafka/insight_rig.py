@@ -59,10 +59,10 @@ class Insight:
 
     # --- its life ---
 
-    def start(self) -> None:
+    def start(self, program: str = "services.insight") -> None:
         self.lives += 1
         with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "services.insight"]
+            command = [sys.executable, "-m", program]
             self.process = subprocess.Popen(command, env=self.environment, stderr=log)
 
     @property

@@ -80,6 +80,15 @@ async def test_started_again_it_knows_everything_from_its_changelogs_and_reads_n
     assert 'hub_records_total{service="insight"' not in await insight.metrics()
 
 
+async def test_on_a_busy_machine_its_tables_come_back_too(insight: Insight) -> None:
+    await insight.publish([*stories(insight.oin, 0, 10)])
+    insight.start()
+    await until(lambda: _has_received(insight, 10))
+    insight.kill()
+    insight.start("tests.kafka.insight_slow")
+    await until(lambda: _has_received(insight, 10))
+
+
 async def test_what_was_taken_back_before_it_was_committed_is_never_counted(insight: Insight) -> None:
     insight.start()
     on: dict[str, Any] = {"tenant": insight.oin}
