@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import rates, spool
+from bench import rates, slow, spool
 from bench.rates import Row
 
 Measure = Callable[[Path, int], Iterator[Row]]
@@ -23,6 +23,7 @@ MEASURES: dict[str, Measure] = {
     "router-one-tenant": lambda folder, count: rates.router(folder, count, 1),
     "ingest": lambda folder, count: rates.ingest(folder, count // 3),
     "spool": spool.away,
+    "slow": slow.slow,
     "latency": lambda folder, _count: rates.latency(folder, {10: 15, 1_000: 10}),
 }
 

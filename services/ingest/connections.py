@@ -6,9 +6,12 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+MAX_HEAD = 65_536
+"""Bytes of a request's line and headers, about: the server itself gathers them without end."""
+
 
 class Impatient(HttpToolsProtocol):
-    """Closes a connection on which no request's header is whole within `patience` seconds.
+    """Closes a connection on which no request's header is whole within `patience` seconds, or MAX_HEAD bytes.
 
     The time runs from the connection's start, and again from the end of each request. A body has a time of its own
     (body.py).
@@ -16,6 +19,7 @@ class Impatient(HttpToolsProtocol):
 
     patience = 15.0
     _running: asyncio.TimerHandle | None = None
+    _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the parent's
         """Begin to wait."""
@@ -26,6 +30,13 @@ class Impatient(HttpToolsProtocol):
         """Wait no longer."""
         self._wait_no_longer()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, unless it is more than a header can be."""
+        super().data_received(data)
+        self._head = self._head + len(data) if self._running is not None else 0
+        if self._head > MAX_HEAD:
+            self.timeout_keep_alive_handler()
 
     def on_headers_complete(self) -> None:
         """Wait no longer: here is a request."""
