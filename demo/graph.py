@@ -34,6 +34,8 @@ class Behaviour:
     accept: bool = True
     hang: float = 0.0
     """Seconds before it answers; the message was accepted by then."""
+    cuts: bool = False
+    """It cuts the connection instead of answering."""
     receipts: Sequence[str] = SHUFFLED
     receipts_after: float = 0.0
     """Seconds."""
@@ -159,6 +161,8 @@ class Graph:
         how = script.popleft() if script else Behaviour()
         wamid = self._accept(request.match_info["account"], by, body, how) if how.accept else None
         await asyncio.sleep(how.hang)
+        if how.cuts and request.transport:
+            request.transport.abort()
         return _error(how.status, how.code, how.retry_after) if wamid is None else _took(wamid, str(body[by]))
 
     def _accept(self, account: str, by: str, body: dict[str, Any], how: Behaviour) -> str:
