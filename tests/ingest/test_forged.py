@@ -156,7 +156,7 @@ BOMBS = {
     "a number where the whole should be": b"1",
     "compressed": b"\x1f\x8b\x08\x00" + b"\x00" * 200,
     "nothing": b"",
-    "30,000 changes": json.dumps(
+    "10,000 entries": json.dumps(
         {"object": "whatsapp_business_account", "entry": [{"changes": [{}]}] * 10_000}
     ).encode(),
 }
