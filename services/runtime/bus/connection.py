@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from services.runtime.process.settings import KafkaSettings
@@ -96,3 +97,22 @@ def heard(future: asyncio.Future[Any]) -> None:
     """Take note of how a send ended also when nobody waits for it any more."""
     if not future.cancelled():
         future.exception()
+
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_break(self: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002
+    """Send as aiokafka does, and say of a connection that was reset what it counts on hearing.
+
+    A transport of uvloop raises RuntimeError when it is written to after its end, where one of asyncio's says nothing
+    and a socket OSError. Let through, it ends the consumer's fetching for good, and whoever else asked.
+    """
+    try:
+        return _send(self, request, expect_response=expect_response)
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"connection at {self.host}:{self.port} was reset") from error
+
+
+AIOKafkaConnection.send = _send_or_break
