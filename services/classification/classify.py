@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.classification import reasons
 from services.classification.gates import Reading, closes, gate_of
@@ -39,16 +40,14 @@ class Context:
     age_seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """How likely a department is, by the words alone (0..1)."""
 
     department: str
     probability: float
 
 
-@dataclass(frozen=True)
-class Classification:
+class Classification(NamedTuple):
     """Where a message goes and why.
 
     `confidence` (0..1) is how likely the department is by the words alone; `shares` has every department and sums

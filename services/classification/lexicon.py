@@ -6,9 +6,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 from services.classification.scopes import Span, denied_spans, landmark_spans
 from services.classification.search import GluedSearch, Memory, Search
@@ -69,8 +69,7 @@ def _searched(piece: str) -> str:
     return f" {words} " if piece.startswith("=") else f" {words}"
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A stem found in the text, from `start` to `end` in the padded text."""
 
     stem: Stem
@@ -109,10 +108,11 @@ class Lexicon:
     def hits(self, words: Words) -> tuple[Hit, ...]:
         """What was recognised, in reading order; misspelt words only when the others do not say what it is about."""
         found = self._found(words.padded)
-        if self._says(found) >= CLEAR:
+        said = self._says(found)
+        if said >= CLEAR:
             return found
         repaired = self._found(self._repaired(words.padded), MISSPELT)
-        return repaired if self._says(repaired) > self._says(found) else found
+        return repaired if self._says(repaired) > said else found
 
     def _says(self, hits: Iterable[Hit]) -> float:
         return sum(hit.weight for hit in hits if hit.stem.topic in self.real_topics)
@@ -125,10 +125,11 @@ class Lexicon:
 
     def _with_places_in_the_background(self, hits: tuple[Hit, ...], landmarks: Sequence[Span]) -> tuple[Hit, ...]:
         """`de lamp bij de school`: the school only says where, as long as something else says what."""
-        where = {hit for hit in hits if hit.stem.is_single and _inside((hit.start, hit.end), landmarks)}
-        if not where or self._says(hit for hit in hits if hit not in where) < CLEAR:
+        says_where = [hit.stem.is_single and _inside((hit.start, hit.end), landmarks) for hit in hits]
+        marked = list(zip(hits, says_where, strict=True))
+        if not any(says_where) or self._says(hit for hit, where in marked if not where) < CLEAR:
             return hits
-        return tuple(replace(hit, factor=hit.factor * ONLY_WHERE) if hit in where else hit for hit in hits)
+        return tuple(hit._replace(factor=hit.factor * ONLY_WHERE) if where else hit for hit, where in marked)
 
     def _occurrences(self, padded: str) -> dict[str, list[Span]]:
         """Where each part is; `prullen bak` and `gft-bak` are the words `prullenbak` and `gftbak`."""
@@ -140,8 +141,8 @@ class Lexicon:
         return spans
 
     def _stems_in(self, spans: Mapping[str, Sequence[Span]], factor: float) -> tuple[Hit, ...]:
-        found = spans.keys()
-        stems = (stem for part in found for stem in self._by_longest_part.get(part, ()) if found >= stem.needed)
+        found = frozenset(spans)
+        stems = (stem for part in spans for stem in self._by_longest_part.get(part, ()) if found >= stem.needed)
         hits = [hit for stem in stems for hit in _hit(stem, spans, factor)]
         singles = [hit for hit in hits if hit.stem.is_single]
         kept = (hit for hit in hits if not hit.stem.is_single or not any(other.hides(hit) for other in singles))
@@ -168,7 +169,7 @@ class Lexicon:
 
     @cached_property
     def _glued_search(self) -> GluedSearch:
-        parts = {part for stem in self.stems for part in stem.parts}
+        parts = dict.fromkeys(part for stem in self.stems for part in stem.parts)  # in one order, whoever starts it
         return GluedSearch(
             {part.strip(): part for part in parts if len(part.strip()) >= SHORTEST_GLUED and " " not in part.strip()}
         )
@@ -196,9 +197,9 @@ def _hit(stem: Stem, spans: Mapping[str, Sequence[Span]], factor: float) -> Iter
             yield Hit(stem, start, end, factor)
 
 
-def _outside(spans: Mapping[str, Sequence[Span]], denied: Sequence[Span]) -> dict[str, list[Span]]:
+def _outside(spans: Mapping[str, Sequence[Span]], denied: Sequence[Span]) -> Mapping[str, Sequence[Span]]:
     if not denied:
-        return {part: list(found) for part, found in spans.items()}
+        return spans
     kept = {part: [span for span in found if not _inside(span, denied)] for part, found in spans.items()}
     return {part: found for part, found in kept.items() if found}
 

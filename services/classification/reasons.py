@@ -1,8 +1,8 @@
 """Why a message goes where it goes, in Dutch for the agent: spelled from the lexicon, not from the citizen's words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.classification.lexicon import Hit
 from services.classification.taxonomy import Gate, Taxonomy
@@ -21,8 +21,7 @@ class ReasonKind(StrEnum):
     URGENT = "urgent"
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """`sentence` is shown to people; the other fields are for machines."""
 
     kind: ReasonKind
