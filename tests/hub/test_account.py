@@ -46,6 +46,13 @@ def test_an_event_that_is_seen_twice_counts_once() -> None:
     assert checked([*busy_day(), *busy_day()]).account() == checked(list(busy_day())).account()
 
 
+def test_in_which_order_the_topics_are_read_makes_no_difference() -> None:
+    """What became of a reply may be read before the reply."""
+    other_way = sorted(busy_day(), key=lambda each: each.topic != "facts")
+    assert (busy_day()[0].topic, other_way[0].topic) == ("inbound", "facts")
+    assert checked(other_way).account() == checked(list(busy_day())).account()
+
+
 def test_a_message_without_a_fact_is_missing() -> None:
     first = next(each for each in busy_day() if isinstance(each.event.data, e.FactMessageReceived))
     tenant = first.event.data.tenant

@@ -337,6 +337,8 @@ def test_a_dead_letter_that_was_put_back_is_a_message_again(past: Past) -> None:
     check = checked([first, aside, *past])
     assert check.findings() == []
     assert [each.set_aside for each in check.account() if each.tenant == TOWN] == [0]
+    lost = [each for each in past if getattr(each.event.data, "message", None) != good.event.data]
+    assert "message on no queue" in [each.what for each in checked([first, aside, *lost]).findings()]
 
 
 @pytest.mark.parametrize(

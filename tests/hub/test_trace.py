@@ -68,6 +68,12 @@ def sent() -> e.SendRequested:
 JOURNEY = {"message.received", "message.routed", "send.requested", "reply.unknown", "reply.sent", "receipt.received"}
 
 
+def test_a_message_is_followed_to_the_receipts_of_its_answer(index: Index) -> None:
+    answered = sent().in_reply_to
+    assert answered
+    assert kinds(index.related(answered)).keys() >= JOURNEY
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -75,10 +81,10 @@ JOURNEY = {"message.received", "message.routed", "send.requested", "reply.unknow
         pytest.param(lamp().message, id="the message's id"),
     ],
 )
-def test_a_message_is_followed_to_its_receipts(name: str, index: Index) -> None:
+def test_a_message_that_came_four_times_is_shown_so(name: str, index: Index) -> None:
     found = kinds(index.related(name))
-    assert found.keys() >= {"message.received", "message.routed", "fact.message-received", "entry.recorded"}
     assert found["message.received"] == 4
+    assert found["message.routed"] == found["fact.message-received"] == found["entry.recorded"] == 1
 
 
 def test_a_reply_is_followed_from_what_was_asked_to_what_the_phone_showed(index: Index) -> None:
