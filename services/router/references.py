@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import count
 
 from services.router.tables import COUNTERS, REFERENCES, Counter, ReferenceOf
 from services.router.turn import Turn
@@ -60,10 +61,8 @@ def reference_of(key: bytes, used: int) -> str:
 def take(turn: Turn, conversation: str) -> str:
     """Give a conversation a reference that no other one has."""
     counter = turn.state.get(COUNTERS, turn.oin) or Counter(used=0)
-    used = counter.used
-    while turn.state.get(REFERENCES, _key(turn, reference_of(turn.served.key, used))):
-        used += 1
-    reference = reference_of(turn.served.key, used)
+    numbered = ((used, reference_of(turn.served.key, used)) for used in count(counter.used))
+    used, reference = next(pair for pair in numbered if conversation_of(turn, pair[1]) is None)
     turn.state.put(COUNTERS, turn.oin, Counter(used=used + 1))
     turn.state.put(REFERENCES, _key(turn, reference), ReferenceOf(conversation=conversation))
     return reference
@@ -108,7 +107,7 @@ def _shuffled(key: bytes, number: int) -> int:
     return left << _HALF | right
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1_000)
 def _keyed(key: bytes) -> blake2b:
     return blake2b(key[:64], digest_size=2, person=b"reference")
 
