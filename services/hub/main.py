@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 from typer.core import TyperGroup
 
-from services.hub import check, classify, commands, deadletters, lag, spool, tail, topics, trace
+from services.hub import check, classify, commands, deadletters, erase, lag, spool, tail, topics, trace
 from services.hub.desk import Desk
 from services.hub.errors import HubError
 from services.hub.settings import hub_settings, kafka_settings
@@ -68,6 +68,7 @@ add(verbs, "topics", topics.topics)
 add(verbs, "lag", lag.lag)
 add(verbs, "tail", tail.tail)
 commands.add_all(verbs)
+add(verbs, "erase", erase.erase)
 add(verbs, "trace", trace.trace)
 add(verbs, "check", check.check)
 verbs.add_typer(deadletters.group, name="dead-letters")

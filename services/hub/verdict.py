@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from schemas.cloudevents import CloudEvent
-from schemas.events import CommandRefused, EntryRecorded, ReplyRefused
+from schemas.events import CommandRefused, EntryRecorded, MessageErased, ReplyRefused
 from schemas.ids import derived
-from schemas.topics import ENTRIES
+from schemas.topics import ENTRIES, ERASED
 from services.hub.desk import Desk, read
 from services.hub.installation import queues_there
 from services.hub.labels import words_of
@@ -43,7 +43,7 @@ Verdict = Done | Refused
 @asynccontextmanager
 async def listening(desk: Desk, *, also_before: bool) -> AsyncIterator[Reader]:
     """Read what is said from now on, where verdicts are; or also what was said before."""
-    topics = [ENTRIES.name, *(queue.topic for queue in await queues_there(desk))]
+    topics = [ENTRIES.name, ERASED.name, *(queue.topic for queue in await queues_there(desk))]
     async with reading(desk.connection, topics, Start.BEGINNING if also_before else Start.NOW) as reader:
         yield reader
 
@@ -67,6 +67,8 @@ def verdict_of(event: CloudEvent, command: str) -> Verdict | None:
     match event.data:
         case EntryRecorded() as entry if event.id == _entry_of(command, entry):
             return Done(entry.conversation, entry.reference, entry.number, entry.reply)
+        case MessageErased() as data if event.id == derived(command, data.TYPE, ERASED.name, *_where(data)):
+            return Done(data.conversation, "-", data.number)
         case ReplyRefused(command=refused) as data if refused == command:
             other = words_of(data.other) if data.other else None
             return Refused(data.why, data.explanation, data.options, other)
@@ -74,6 +76,10 @@ def verdict_of(event: CloudEvent, command: str) -> Verdict | None:
             return Refused(data.why, data.explanation, data.options)
         case _:
             return None
+
+
+def _where(data: MessageErased) -> tuple[str, int]:
+    return data.conversation, data.number
 
 
 def _entry_of(command: str, entry: EntryRecorded) -> str:

@@ -20,7 +20,7 @@ _MOST_SUCCESSORS = 8
 
 def of_sender(turn: Turn, sender: Sender) -> str:
     """Return the contact of a sender; a new one when nothing of them is known."""
-    return _of(turn, _one_of_each_kind(sender.addresses))
+    return _of(turn, one_of_each_kind(sender.addresses))
 
 
 def of_new(turn: Turn, address: Address) -> str:
@@ -97,12 +97,19 @@ def forget(turn: Turn, contact: str) -> None:
         _forget(turn, contact, row)
 
 
+def forget_guest(turn: Turn, sender: Sender) -> None:
+    """Let go of whoever wrote in another's conversation only, now that it is forgotten."""
+    contact = of_address(turn, sender.addresses[0])
+    if contact and not conversations(turn, contact):
+        forget(turn, contact)
+
+
 def key_of(turn: Turn, address: Address) -> str:
     """Return the key that stands for an address."""
     return turn.pseudonym("address", address.kind, address.value)
 
 
-def _one_of_each_kind(given: Sequence[Address]) -> tuple[Address, ...]:
+def one_of_each_kind(given: Sequence[Address]) -> tuple[Address, ...]:
     """Two of one kind in one message prove nothing: anyone may write another's address into a mail's Reply-To."""
     return tuple({address.kind: address for address in reversed(given)}.values())[::-1]
 

@@ -223,6 +223,8 @@ def _forget_line(turn: Turn, conversation: str, number: int) -> None:
         return
     if found.external:
         turn.state.drop(EXTERNALS, found.external)
+    if found.taken:
+        contacts.forget_guest(turn, found.taken.sender)
     if found.reply:
         _forget_reply(turn, found.reply)
     turn.state.drop(LINES, line_key(conversation, number))

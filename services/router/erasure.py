@@ -7,7 +7,7 @@ too, only this citizen's messages go, and the answers to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hmac import compare_digest
 
@@ -56,11 +56,14 @@ class Citizen:
 def requested(turn: Turn, command: ContactErased) -> None:
     """Erase a citizen, or what is left of a conversation that is forgotten already; else refuse.
 
-    It is for operators only: the bridge takes it from nobody else.
+    Whose it is, is who is meant; where entries are named, who wrote them. It is for operators only: the bridge takes it
+    from nobody else.
     """
     row = turn.state.get(CONVERSATIONS, command.conversation)
-    if row and row.tenant == turn.oin and row.closing is not Closing.ERASED:
-        _forget(turn, _citizen(turn, row), command.author)
+    known = row if row and row.tenant == turn.oin and row.closing is not Closing.ERASED else None
+    citizen = _meant(turn, known, command) if known else None
+    if citizen:
+        _forget(turn, citizen, command.author)
     elif command.entries and _is_proven(turn, command):
         _erase_history(turn, command)
     else:
@@ -83,14 +86,23 @@ def _erase_history(turn: Turn, command: ContactErased) -> None:
 # --- who, and where they wrote -------------------------------------------------------------------------------
 
 
-def _citizen(turn: Turn, conversation: Conversation) -> Citizen:
-    known = contacts.addresses(turn, conversation.contact) or _senders(turn, conversation)
-    return Citizen(conversation.contact, frozenset(known))
+def _meant(turn: Turn, conversation: Conversation, command: ContactErased) -> Citizen | None:
+    """Nobody, when who wrote the entries that are named is erased already."""
+    if not command.entries:
+        return _citizen(turn, conversation.contact, _senders(line for _, line in _lines(turn, conversation)))
+    named = (conversations.line(turn, conversation.id, entry.number) for entry in command.entries)
+    senders = _senders(line for line in named if line)
+    contact = next((found for each in senders if (found := contacts.of_address(turn, each))), "")
+    return _citizen(turn, contact, senders) if senders else None
 
 
-def _senders(turn: Turn, conversation: Conversation) -> list[Address]:
-    lines = (line for _, line in _lines(turn, conversation) if line.taken and not line.taken.erased)
-    return [address for line in lines if line.taken for address in line.taken.sender.addresses]
+def _citizen(turn: Turn, contact: str, senders: list[Address]) -> Citizen:
+    return Citizen(contact, frozenset(contacts.addresses(turn, contact) or senders))
+
+
+def _senders(lines: Iterable[Line]) -> list[Address]:
+    messages = (line.taken.sender for line in lines if line.taken and not line.taken.erased)
+    return [address for sender in messages for address in contacts.one_of_each_kind(sender.addresses)]
 
 
 def _forget(turn: Turn, citizen: Citizen, author: Author) -> None:
@@ -107,7 +119,7 @@ def _forget(turn: Turn, citizen: Citizen, author: Author) -> None:
 
 def _conversations(turn: Turn, citizen: Citizen) -> list[Conversation]:
     """All that hold something of theirs: a contact names its latest only, and a thread leads into another's."""
-    own = {key for key, row in turn.state.rows(CONVERSATIONS) if row.contact == citizen.contact}
+    own = {key for key, row in turn.state.rows(CONVERSATIONS) if citizen.contact and row.contact == citizen.contact}
     wrote = {key.rpartition("/")[0] for key, line in turn.state.rows(LINES) if citizen.wrote(line)}
     answered = {row.conversation for _, row in turn.state.rows(REPLIES) if row.address in citizen.addresses}
     found = (turn.state.get(CONVERSATIONS, each) for each in sorted(own | wrote | answered))

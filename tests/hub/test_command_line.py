@@ -23,7 +23,7 @@ from tests.needs import ROOT
 
 PROMISED = [
     *("topics", "lag", "tail", "trace", "check", "classify"),
-    *("reply", "correct", "hand-over", "claim", "release", "note", "close"),
+    *("reply", "correct", "hand-over", "claim", "release", "note", "close", "erase"),
     *("dead-letters.list", "dead-letters.show", "dead-letters.replay"),
     *("spool.status", "spool.drain"),
 ]
@@ -69,7 +69,18 @@ def test_help_has_an_example_that_can_be_typed(path: tuple[str, ...]) -> None:
 
 def test_the_verbs_that_change_something_are_known() -> None:
     changing = {key.rpartition(".")[2] for key, each in EXPLAINED.items() if each.effect is not Effect.READS}
-    assert changing == {"reply", "correct", "hand_over", "claim", "release", "note", "close", "replay", "drain"}
+    assert changing == {
+        "reply",
+        "correct",
+        "hand_over",
+        "claim",
+        "release",
+        "note",
+        "close",
+        "erase",
+        "replay",
+        "drain",
+    }
 
 
 def test_help_says_how_it_ends() -> None:

@@ -7,17 +7,23 @@ second, and what it does after thirty days (it deletes) it does when it is told 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 import time
+from asyncio.subprocess import PIPE
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from demo import town
 from demo.graph import Behaviour
 from deploy.kafka.broker import Broker
 from deploy.kafka.ladder import own_broker
@@ -281,3 +287,55 @@ async def the_hub_goes_on(hub: House) -> None:
     assert await hub.writes(FORGOTTEN[0].number, "de lantaarnpaal is weer kapot") == 200
     opened = await hub.until(FACTS.name, e.FactConversationOpened, GONE + STAYS + 1)
     assert len({each.conversation for each in opened}) == GONE + STAYS + 1
+
+
+# --- the operator's verb -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def forgetful(broker: Broker, tmp_path: Path) -> AsyncIterator[House]:
+    """A hub whose router forgets a closed conversation after two seconds."""
+    async with house(broker.bootstrap, tmp_path, environment={"ROUTER_REOPEN_DAYS": str(2 / 86_400)}) as made:
+        yield made
+
+
+async def hub_erase(hub: House, conversation: str) -> list[dict[str, Any]]:
+    given = {
+        "KAFKA_BOOTSTRAP": hub.bootstrap,
+        "HUB_TENANTS": str(hub.folder / "tenants.yaml"),
+        "HUB_BRIDGE": hub.ingests[0],
+        "HUB_TOKEN": town.TOKENS["operator"],
+        "HUB_WAIT": "20",
+    }
+    command = (sys.executable, "-m", "services.hub.main", "erase", conversation, "--yes", "--json")
+    ran = await asyncio.create_subprocess_exec(*command, env=dict(os.environ) | given, stdout=PIPE, stderr=PIPE)
+    out, err = await ran.communicate()
+    assert ran.returncode == 0, err.decode()
+    return [json.loads(line) for line in out.decode().splitlines()]
+
+
+async def test_an_operator_erases_also_what_the_router_has_long_forgotten(forgetful: House) -> None:
+    hub, anna, bert = forgetful, FORGOTTEN[0], OTHERS[0]
+    await hub.writes(anna.number, f"de lantaarnpaal is kapot, {anna.words}", name=anna.name)
+    await hub.writes(bert.number, f"de lantaarnpaal is kapot, {bert.words}", name=bert.name)
+    routed = await hub.until(queue("public-space"), e.MessageRouted, 2)
+    [old] = [each.conversation for each in routed if each.message and anna.number in str(each.message.sender)]
+    assert await hub.asks(e.ConversationClosed, conversation=old) == 202
+    await hub.until(FACTS.name, e.FactConversationClosed, 1)
+
+    async def forgotten() -> bool:
+        await hub.asks(e.ConversationNoted, conversation=old, text="nog daar?")
+        return bool(await hub.all(queue("triage"), e.CommandRefused))
+
+    await until(forgotten, 30)
+    await hub.writes(anna.number, f"de lantaarnpaal is kapot, {anna.words}", name=anna.name)
+    new = (await hub.until(FACTS.name, e.FactConversationOpened, 3))[-1].conversation
+    assert new != old
+
+    ended = await hub_erase(hub, new)
+    assert {each["conversation"]: each["outcome"] for each in ended} == {old: "erased", new: "erased"}
+    last = {record.key: record.value or b"" for record in await hub.records(ENTRIES.name)}
+    left = b"".join(last.values()).decode()
+    assert anna.words not in left
+    assert anna.number not in left
+    assert bert.words in left

@@ -340,6 +340,28 @@ def test_a_guest_in_anothers_conversation_is_forgotten_there_too(town: Town) -> 
     ]
 
 
+def test_a_guest_is_named_by_what_they_wrote_and_the_host_stays(town: Town) -> None:
+    conversation = written_by(town, town.message(OTHERS, BERT, external_id="ext-bert"))
+    town.message(f"ik ook {WORDS}", *BOTH, thread=("ext-bert",))
+    [proof] = {line.proof for line in history(town, conversation) if line.proof}
+    out = erase(town, conversation, entries=[{"number": 2}], proof=proof)
+    assert nothing_of_anna_in(memory(town) + written(out))
+    assert [text_of(each.parts) or each.text for each in history(town, conversation)] == [
+        OTHERS,
+        "Gewist op verzoek van de burger.",
+    ]
+    town.reply(conversation, "Beste Bert", answers=1, by=OPERATOR)
+    assert town.last(e.SendRequested).address == BERT
+
+
+def test_a_guest_is_forgotten_with_the_conversation_too(town: Town) -> None:
+    conversation = written_by(town, town.message(OTHERS, BERT, external_id="ext-bert"))
+    town.message(f"ik ook {WORDS}", *BOTH, thread=("ext-bert",))
+    town.give(e.ConversationClosed(tenant=OIN, author=OPERATOR, conversation=conversation))
+    town.later(days=15)
+    assert {line.split()[0] for line in memory(town).splitlines()} == {COUNTERS.name}
+
+
 # --- what is forgotten already -------------------------------------------------------------------------------
 
 
