@@ -34,6 +34,10 @@ class Weighed:
         """Return its memory in MiB."""
         return float(self.process.memory_info().rss) / 2**20
 
+    def weight(self) -> str:
+        """Return its memory in words."""
+        return f"{self.rss():.0f} MiB"
+
     def total(self, metric: str) -> float:
         """Return a counter of its /metrics, summed over its labels."""
         url = f"http://127.0.0.1:{self.management}/metrics"

@@ -72,7 +72,7 @@ def router(folder: Path, count: int, tenants: int) -> Iterator[Row]:
         asyncio.run(_preload(environment["KAFKA_BOOTSTRAP"], count, tenants))
         with running("services.router", environment, folder / "router.log") as weighed:
             rate, cpu = _until(weighed, "hub_records_total", count)
-            note = f"{weighed.rss():.0f} MiB"
+            note = weighed.weight()
         yield Row(f"router, {tenants} tenant(s), all four outputs", rate, cpu, note)
         bare = _bare(environment, count)
         yield Row(
@@ -100,7 +100,10 @@ def ingest(folder: Path, count: int) -> Iterator[Row]:
                 seconds, used = time.perf_counter() - began, weighed.cpu() - cpu
                 refused = f", {load.other} not taken" if load.other else ""
                 yield Row(
-                    f"{what}, durable webhooks", load.ok / seconds, used / count * 1e6, _core(load.ok, used) + refused
+                    f"{what}, durable webhooks",
+                    load.ok / seconds,
+                    used / count * 1e6,
+                    f"{_core(load.ok, used)}, {weighed.weight()}{refused}",
                 )
 
 
@@ -119,13 +122,14 @@ def latency(folder: Path, rates: dict[int, int]) -> Iterator[Row]:
                 times = asyncio.run(_latency(environment["KAFKA_BOOTSTRAP"], port, rate, seconds))
                 p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
                 note = f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, max {max(times) * 1000:.0f} ms"
+                note += f"; ingest {door.weight()}, router {loop.weight()}"
                 yield Row(f"webhook to queue at {rate}/s", len(times) / seconds, 0.0, note)
 
 
 async def _preload(bootstrap: str, count: int, tenants: int) -> None:
     producer = Producer(plain(bootstrap), wait=60)
     await producer.start()
-    source = town.messages(count, tenants, 2_000, datetime.now(UTC))
+    source = town.messages(count, tenants, datetime.now(UTC))
     while chunk := list(islice(source, CHUNK)):
         await producer.publish(chunk)
     await producer.stop()

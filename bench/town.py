@@ -33,6 +33,12 @@ TEXTS = (
     "ik heb een vraag over mijn paspoort",
     "er zit een groot gat in de weg bij nummer 14",
 )
+FOLLOW_UPS = (
+    "het is bij nummer 14, naast de brievenbus",
+    "is hier al iets over bekend?",
+    "ik ben morgen de hele dag thuis",
+    "het is sinds vanochtend nog erger geworden",
+)
 
 
 def oin(number: int) -> str:
@@ -78,14 +84,18 @@ def _tenant(number: int) -> dict[str, object]:
     }
 
 
-def messages(count: int, tenants: int, citizens: int, at: datetime) -> Iterator[Outgoing]:
-    """Return so many messages of so many citizens, spread over the municipalities."""
+def messages(count: int, tenants: int, at: datetime) -> Iterator[Outgoing]:
+    """Return so many messages, spread over the municipalities: two of three begin a conversation, one goes on."""
     for each in range(count):
-        tenant, citizen = each % tenants, (each // tenants) % citizens
-        yield _message(each, tenant, citizen, at)
+        tenant, turn = each % tenants, each // tenants
+        wrote_before = turn - turn // 3
+        if turn % 3 == 2:  # noqa: PLR2004 - the third
+            yield _message(each, tenant, wrote_before // 2, FOLLOW_UPS[turn % len(FOLLOW_UPS)], at)
+        else:
+            yield _message(each, tenant, wrote_before, TEXTS[each % len(TEXTS)], at)
 
 
-def _message(number: int, tenant: int, citizen: int, at: datetime) -> Outgoing:
+def _message(number: int, tenant: int, citizen: int, text: str, at: datetime) -> Outgoing:
     message = derived("bench", number)
     data = MessageReceived(
         tenant=oin(tenant),
@@ -93,7 +103,7 @@ def _message(number: int, tenant: int, citizen: int, at: datetime) -> Outgoing:
         via=Via(channel="whatsapp", provider="meta", inbox=f"inbox-{tenant}"),
         sender=Sender(addresses=(Address(kind=AddressKind.TEL, value=f"+316{citizen:08d}"),), name="A. Inwoner"),
         external_id=f"wamid.{number:012d}",
-        parts=(Text(text=TEXTS[number % len(TEXTS)]),),
+        parts=(Text(text=text),),
         times=Times(happened=at, received=at),
     )
     event = CloudEvent(message, source_of(oin(tenant)), at, data)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from schemas.topics import Topic
-from services.runtime.bus.connection import Connection
+from services.runtime.bus.connection import Connection, closed, started
 from services.runtime.bus.seat import GiveUp
 
 SECONDS = 30.0
@@ -64,6 +65,7 @@ async def make_topics(
         async with _admin(connection) as admin:
             _complain((await admin.create_topics(new)).topic_errors)
         await _visible(connection, missing)
+        await _led(connection, missing)
     return list(missing)
 
 
@@ -72,6 +74,21 @@ async def _visible(connection: Connection, names: Iterable[str]) -> None:
     async with asyncio.timeout(SECONDS):
         while set(names) - (await partition_counts(connection)).keys():  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.1)
+
+
+async def _led(connection: Connection, topics: Mapping[str, Topic]) -> None:
+    """Return when every partition has a leader that knows it: until then it sends away whoever writes."""
+    consumer = AIOKafkaConsumer(**connection, enable_auto_commit=False)
+    await started(consumer)
+    try:
+        async with asyncio.timeout(SECONDS):
+            await consumer.end_offsets([TopicPartition(*place) for place in _places(topics)])
+    finally:
+        await closed(consumer)
+
+
+def _places(topics: Mapping[str, Topic]) -> Iterator[tuple[str, int]]:
+    return ((name, number) for name, topic in topics.items() for number in range(topic.partitions))
 
 
 async def drift(connection: Connection, topics: Iterable[tuple[str, Topic]]) -> list[Drift]:
