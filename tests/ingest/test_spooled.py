@@ -42,7 +42,7 @@ class Replica:
     def __init__(self, folder: Path, broker: Broker, limit: int = 1 << 20) -> None:
         self.broker, self.spool = broker, Spool(folder, limit, ManualClock(NOW))
         self.door = Spooled(broker, self.spool, WAIT, cast("Encoder", Lines()))
-        self.forwarder = Forwarder(self.spool, broker, Told(lambda _n: self.door.delivered()), pause=0.005)
+        self.forwarder = Forwarder(self.spool, broker, Told(lambda _n: self.door.delivered()), pause=0.005, most=2)
         self.tasks: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
@@ -164,6 +164,34 @@ async def test_neither_the_broker_nor_the_spool_nobody_hears_that_it_is_kept_and
         await until(lambda: replica.spool.failing is None)
         await replica.publish("k2")
         assert replica.spool.records == 1
+
+
+async def test_while_neither_keeps_anything_nobody_waits_for_the_broker_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Broker()
+    async with running(tmp_path, broker) as replica:
+        broker.pause()
+        for method in ("append", "probe"):
+            monkeypatch.setattr(Store, method, lambda *_: (_ for _ in ()).throw(Full("the disk is full")))
+        for name in ("k0", "k1", "k2"):
+            with pytest.raises(NotDurable):
+                await replica.publish(name)
+        assert len(broker._waiting) == 1
+
+
+async def test_as_long_as_anything_waits_nobody_goes_past_it(tmp_path: Path) -> None:
+    broker = Broker()
+    async with running(tmp_path, broker) as replica:
+        broker.pause()
+        await asyncio.gather(*(replica.publish(f"k{n}") for n in range(9)))
+        broker.resume()
+        await until(lambda: not replica.door.silent)
+        assert replica.spool.records
+        await replica.publish("k9")
+        await asyncio.wait_for(replica.spool.emptied(), 5)
+        assert first_copies(broker.log) == keys(*range(10))
+        assert broker.log.index(b"k9") == len(broker.log) - 1
 
 
 async def test_a_full_spool_takes_more_when_the_broker_is_back(tmp_path: Path) -> None:

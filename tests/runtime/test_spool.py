@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from services.runtime.bus.seat import Line
 from services.runtime.process.clock import ManualClock
 from services.runtime.spool import store as stores
-from services.runtime.spool.claim import Claim
+from services.runtime.spool.claim import Claim, nobodys
 from services.runtime.spool.forwarder import Forwarder, Told
-from services.runtime.spool.siblings import abandoned
+from services.runtime.spool.siblings import abandoned, has_owner
 from services.runtime.spool.spool import Spool
-from services.runtime.spool.store import FILE, Broken, Full, SpoolError, Store, Taken, sizes
+from services.runtime.spool.store import FILE, Broken, Full, Row, SpoolError, Store, Taken, sizes
 from tests.ingest.flaky import REFUSED, Broker, first_copies, line
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -200,7 +200,7 @@ async def test_what_nobody_takes_stays_aside_in_the_spool_until_people_let_it_go
     async with opened(tmp_path) as spool:
         await spool.append([line("k0"), line(REFUSED.decode()), line("k1")])
         assert first_copies(await drained(spool, broker)) == keys(2)
-        assert (spool.records, spool.refused) == (0, 1)
+        assert (spool.records, spool.refused, spool.bytes) == (0, 1, sizes([line(REFUSED.decode())]))
     async with opened(tmp_path) as spool:
         assert (spool.records, spool.refused, spool.bytes) == (0, 1, sizes([line(REFUSED.decode())]))
         broker.refuses_dead_letters = False
@@ -260,6 +260,71 @@ def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
+async def test_nor_what_went_while_something_else_still_waits(tmp_path: Path) -> None:
+    """Once SQLite has moved its log into the file, which it does by itself every few megabytes."""
+    async with opened(tmp_path) as spool:
+        await spool.append([line(f"k{n}", b"Kanarie van de Kade 12 " * 300) for n in range(50)])
+        await spool.append([line("waits")])
+        rows = await spool.head(0, 50)
+        spool.acknowledged(50)
+        await spool.remove(rows[-1].number, sum(row.size for row in rows))
+        with closing(sqlite3.connect(tmp_path / FILE)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert b"Kanarie" not in everything(tmp_path)
+        assert spool.records == 1
+
+
+async def test_its_age_is_that_of_the_oldest_that_still_waits(tmp_path: Path) -> None:
+    clock, broker = ManualClock(NOW), Broker()
+    async with opened(tmp_path, clock=clock) as spool:
+        for n in range(2):
+            await spool.append([line(f"k{n}")])
+            clock.advance(60)
+        assert spool.age == 120
+        rows = await spool.head(0, 1)
+        await broker.carry([rows[0].line])
+        spool.acknowledged(1)
+        await spool.head(rows[0].number, 1)
+        assert spool.age == 60
+
+
+async def test_with_nothing_to_do_it_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    head = Store.head
+
+    def counted(self: Store, after: int, most: int) -> list[Row]:
+        looks.append(after)
+        return head(self, after, most)
+
+    monkeypatch.setattr(Store, "head", counted)
+    async with opened(tmp_path) as spool:
+        forwarding = asyncio.create_task(Forwarder(spool, Broker()).run())
+        await spool.append([line("k0")])
+        await spool.emptied()
+        await asyncio.sleep(0.1)
+        assert len(looks) <= 4
+        forwarding.cancel()
+
+
+async def test_a_full_spool_is_not_called_well_because_its_disk_is(tmp_path: Path) -> None:
+    async with opened(tmp_path, limit=10) as spool:
+        with pytest.raises(Full):
+            await spool.append([line("k0")])
+        await spool.probe()
+        assert spool.failing == "it holds as much as it may"
+
+
+async def test_a_file_that_is_none_is_waited_for_and_opened_once_it_is_mended(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"this is no database at all, it is something else" * 100)
+    spool = Spool(tmp_path, PLENTY, ManualClock(NOW))
+    for _ in range(2):
+        with pytest.raises(Broken):
+            await spool.open(0)
+    (tmp_path / FILE).unlink()
+    await spool.open(0)
+    await spool.close()
+
+
 async def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "spools" / "0"
     async with opened(folder) as spool:
@@ -289,5 +354,10 @@ def test_who_looks_keeps_nobody_from_taking_it_afterwards(tmp_path: Path) -> Non
     store = Store(tmp_path)
     store.append([(1.0, line("k0"))])
     store.close()
+    with nobodys(tmp_path), nobodys(tmp_path):
+        assert not has_owner(tmp_path)
     abandoned(tmp_path / "other")
-    Claim(tmp_path).take()
+    claim = Claim(tmp_path)
+    claim.take()
+    assert has_owner(tmp_path)
+    claim.release()

@@ -21,7 +21,7 @@ from services.runtime.spool.store import Row, SpoolError
 log = get_logger()
 
 PAUSE = 1.0
-"""Seconds before what failed is tried again."""
+CHUNK = 500
 
 
 class Carries(Protocol):
@@ -48,10 +48,13 @@ class Told:
 
 
 class Forwarder:
-    """Empties one spool."""
+    """Empties one spool. `pause`: seconds before what failed is tried again; `most`: lines that go together."""
 
-    def __init__(self, spool: Spool, carrier: Carries, told: Told | None = None, pause: float = PAUSE) -> None:
-        self._spool, self._carrier, self._told, self._pause = spool, carrier, told or Told(), pause
+    def __init__(
+        self, spool: Spool, carrier: Carries, told: Told | None = None, pause: float = PAUSE, most: int = CHUNK
+    ) -> None:
+        self._spool, self._carrier, self._told = spool, carrier, told or Told()
+        self._pause, self._most = pause, most
         self._acknowledged, self._bytes = 0, 0
         """The last line that the broker has, and the bytes of those that are not removed yet."""
 
@@ -71,7 +74,7 @@ class Forwarder:
     async def drain(self) -> None:
         """Return when nothing waits that is on disk; raises NotDurable, SpoolError: then call it again."""
         await self._remove()
-        while rows := await self._spool.head(self._acknowledged):
+        while rows := await self._spool.head(self._acknowledged, self._most):
             crash.here("spool.before_carry")
             await self._forward(rows)
             crash.here("spool.after_carry")

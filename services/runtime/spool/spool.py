@@ -21,8 +21,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = get_logger()
 
-CHUNK = 500
-"""Lines that are forwarded together at most."""
 _AGAIN = 0.2
 
 
@@ -182,7 +180,7 @@ class Spool:
         else:
             self._empty.set()
 
-    async def head(self, after: int, most: int = CHUNK) -> list[Row]:
+    async def head(self, after: int, most: int) -> list[Row]:
         """Return the first lines after a number; raises SpoolError."""
         self._filled.clear()
         rows = await self._run(self._store.head, after, most)
