@@ -23,7 +23,7 @@ from schemas.events import (
     Sender,
 )
 from schemas.parts import Address, AddressKind
-from services.router import contacts, conversations, history, orphans, references, replies
+from services.router import contacts, conversations, history, orphans, replies
 from services.router.refusals import refuse
 from services.router.tables import CONVERSATIONS, ECHOES, LINES, ORPHANS, REPLIES, Conversation, Line, Reply
 from services.router.turn import Turn
@@ -165,7 +165,6 @@ def _closed(turn: Turn, conversation: str, author: Author) -> Conversation:
 def _emptied(turn: Turn, conversation: Conversation) -> Conversation:
     for echo in conversation.echoes:
         turn.state.drop(ECHOES, echo)
-    references.forget(turn, conversation.reference)
     return conversations.change(turn, conversation, closing=Closing.ERASED, contact="", echoes=(), linked=())
 
 

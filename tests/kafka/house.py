@@ -189,14 +189,20 @@ async def house(
     mails, smtp = Mails(), free_port()
     await graph.start()
     mails.start(smtp)
+    files = [folder / "tenants.yaml", *(folder / f"tenants-{n}.yaml" for n in range(1, ingests))]
+    for file, lmtp in zip(files, lmtps, strict=True):
+        town.tenants_file(file, town.Addresses(graph.port, smtp, lmtp))
     shared = {
         "KAFKA_BOOTSTRAP": bootstrap,
-        "HUB_TENANTS": str(town.tenants_file(folder / "tenants.yaml", town.Addresses(graph.port, smtp, lmtps[0]))),
+        "HUB_TENANTS": str(files[0]),
         "INGEST_ATTACHMENTS": str(folder / "attachments"),
         "INGEST_SPOOL": str(folder / "spool"),
         **(environment or {}),
     }
-    services = [_service("ingest", folder, shared, n, INGEST_PORT=str(port)) for n, port in enumerate(doors)]
+    services = [
+        _service("ingest", folder, shared, n, INGEST_PORT=str(port), HUB_TENANTS=str(files[n]))
+        for n, port in enumerate(doors)
+    ]
     services += [_service(name, folder, shared, 0, INSIGHT_PORT=str(free_port())) for name in names]
     running = Services(services)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
