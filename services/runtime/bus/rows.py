@@ -6,10 +6,11 @@ at them, and a rebuild need not read what nobody asks for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from schemas.cloudevents import faults
 from services.runtime.bus.seat import GiveUp
@@ -38,10 +39,25 @@ class Rows:
         """Write a row; None drops it."""
         self._in_hand[key] = row
 
-    def items(self) -> Iterator[tuple[str, Any]]:
-        """Return all rows as they are now."""
-        in_hand = dict(self._in_hand)
-        laid_down = [(key, packed) for key, packed in self._packed.items() if key not in in_hand]
+    def was(self, key: str) -> Any:  # noqa: ANN401
+        """Return what `put_back` needs to undo a change that is to come: a row in hand, or bytes that stay packed."""
+        return self._in_hand[key] if key in self._in_hand else self._packed.get(key)
+
+    def put_back(self, key: str, was: Any) -> None:  # noqa: ANN401
+        """Undo a change."""
+        if isinstance(was, bytes):
+            del self._in_hand[key]
+        else:
+            self._in_hand[key] = was
+
+    def items(self, holding: Collection[str] = ()) -> Iterator[tuple[str, Any]]:
+        """Return the rows as they are now: all, or without those that hold none of these strings in any field."""
+        in_hand, wanted = dict(self._in_hand), [to_json(each) for each in holding]
+        laid_down = [
+            (key, packed)
+            for key, packed in self._packed.items()
+            if key not in in_hand and (not wanted or any(each in packed for each in wanted))
+        ]
         yield from ((key, row) for key, row in in_hand.items() if row is not None)
         yield from ((key, self._unpacked(packed)) for key, packed in laid_down)
 

@@ -6,7 +6,7 @@ marks lie in tables of their own. Rows of a table that this version does not kno
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -53,9 +53,9 @@ class KeyedState:
         """Remove a row."""
         self._write(table.name, key, None)
 
-    def rows(self, table: Table[M]) -> Iterator[tuple[str, M]]:
-        """Return all rows; for rare sweeps only."""
-        return self._rows[table.name].items()
+    def rows(self, table: Table[M], holding: Collection[str] = ()) -> Iterator[tuple[str, M]]:
+        """Return all rows, for rare sweeps only; see handler.State."""
+        return self._rows[table.name].items(holding)
 
     # --- ids seen ---
 
@@ -120,36 +120,37 @@ class KeyedState:
 
     def keep(self) -> None:
         """Keep what was changed since the last `keep` or `undo`."""
-        for table, key, _old in self._undo:
+        for table, key, _was in self._undo:
             self._dirty[table, key] = None
         self._dirty_seen += self._undo_seen
         self._undo, self._undo_seen = [], []
 
     def undo(self) -> None:
         """Put back what was changed since the last `keep` or `undo`."""
-        for table, key, old in reversed(self._undo):
-            self._restore(table, key, old)
+        for table, key, was in reversed(self._undo):
+            self._restore(table, key, was)
         for name in self._undo_seen:
             del self._seen[name]
         self._undo, self._undo_seen = [], []
 
     def largest_change(self) -> int:
         """Return the bytes of the largest row that is neither kept nor undone."""
-        values = (self._rows[table].packed(key) for table, key, _old in self._undo)
+        values = (self._rows[table].packed(key) for table, key, _was in self._undo)
         return max((len(value) for value in values if value is not None), default=0)
 
     def _write(self, table: str, key: str, row: object) -> None:
         rows = self._rows[table]
-        old = rows.get(key)
-        if old is None and row is None:
+        was = rows.was(key)
+        if was is None and row is None:
             return  # there is nothing to drop, and nothing to tell the changelog
-        self._undo.append((table, key, old))
+        self._undo.append((table, key, was))
         rows.put(key, row)
 
-    def _restore(self, table: str, key: str, old: Any) -> None:  # noqa: ANN401
-        self._rows[table].put(key, old)
-        if table == TIMERS and old is not None:
-            heappush(self._due, (old, key))
+    def _restore(self, table: str, key: str, was: Any) -> None:  # noqa: ANN401
+        self._rows[table].put_back(key, was)
+        at = self._rows[TIMERS].get(key) if table == TIMERS else None
+        if at is not None:
+            heappush(self._due, (at, key))
 
     # --- changelog ---
 
