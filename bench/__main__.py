@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import rates, slow, spool
+from bench import rates, replies, slow, spool
 from bench.rates import Row
 
 Measure = Callable[[Path, int], Iterator[Row]]
@@ -24,6 +24,7 @@ MEASURES: dict[str, Measure] = {
     "ingest": lambda folder, count: rates.ingest(folder, count // 3),
     "spool": spool.away,
     "slow": slow.slow,
+    "responder": lambda folder, count: replies.responder(folder, count // 2),
     "latency": lambda folder, _count: rates.latency(folder, {10: 15, 1_000: 10}),
 }
 
