@@ -7,7 +7,7 @@ READY := .venv/.ready
 ROOMS = $(wildcard schemas services demo deploy tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-kafka check fmt schemas bench chaos kafka lock clean
+.PHONY: help setup run test test-fast test-kafka test-chaos check fmt schemas bench chaos kafka lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -17,16 +17,20 @@ setup: $(READY) ## the virtual environment, from the hash-pinned lock (run and t
 run: setup ## a real Kafka, all services, and a story told through them; ONCE=1 plays it and leaves
 	@$(BIN)/python -m demo $(if $(ONCE),--once)
 
-test: setup ## all tests, with and without a broker; HUB_REQUIRE=all turns skips into failures
+test: setup ## all tests, with and without a broker, but for chaos; HUB_REQUIRE=all turns skips into failures
 	@$(BIN)/python -m deploy.kafka --prepare || true
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m "not chaos"
 
 test-fast: setup ## the tests that need no broker
 	@$(BIN)/pytest -m "not kafka"
 
 test-kafka: setup ## the tests on a real broker
 	@$(BIN)/python -m deploy.kafka --prepare || true
-	@$(BIN)/pytest -m kafka
+	@$(BIN)/pytest -m "kafka and not chaos"
+
+test-chaos: setup ## the tests that kill, pause and cut off what they run on; some minutes
+	@$(BIN)/python -m deploy.kafka --prepare || true
+	@$(BIN)/pytest -m chaos
 
 check: setup ## style, types, who imports whom, and whether generated files are fresh
 	@$(BIN)/ruff check
