@@ -32,8 +32,6 @@ def places() -> Iterator[object]:
     """Every point, in every service that passes it."""
     for point in crash.POINTS:
         room = point.partition(".")[0]
-        if room == "spool":  # passed only while the broker is away: tests/kafka/test_ingest_spool.py
-            continue
         for service in SERVICES.get(room, (room,)):
             if (point, service) not in NEVER_PASSED:
                 yield pytest.param(service, point, id=f"{service} at {point}")
