@@ -119,9 +119,14 @@ def _forget(turn: Turn, citizen: Citizen, author: Author) -> None:
 
 def _conversations(turn: Turn, citizen: Citizen) -> list[Conversation]:
     """All that hold something of theirs: a contact names its latest only, and a thread leads into another's."""
-    own = {key for key, row in turn.state.rows(CONVERSATIONS) if citizen.contact and row.contact == citizen.contact}
-    wrote = {key.rpartition("/")[0] for key, line in turn.state.rows(LINES) if citizen.wrote(line)}
-    answered = {row.conversation for _, row in turn.state.rows(REPLIES) if row.address in citizen.addresses}
+    values = {address.value for address in citizen.addresses}
+    own = {
+        key
+        for key, row in turn.state.rows(CONVERSATIONS, {citizen.contact})
+        if citizen.contact and row.contact == citizen.contact
+    }
+    wrote = {key.rpartition("/")[0] for key, line in turn.state.rows(LINES, values) if citizen.wrote(line)}
+    answered = {row.conversation for _, row in turn.state.rows(REPLIES, values) if row.address in citizen.addresses}
     found = (turn.state.get(CONVERSATIONS, each) for each in sorted(own | wrote | answered))
     return [row for row in found if row and row.tenant == turn.oin and row.closing is not Closing.ERASED]
 

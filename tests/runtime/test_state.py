@@ -54,6 +54,11 @@ def rebuilt(lines: list[Line], tables: Tables = TABLES) -> KeyedState:
     return state
 
 
+def kept(state: KeyedState) -> list[Line]:
+    state.keep()
+    return state.changes()
+
+
 KEYS = st.sampled_from(["a", "b", "c/d", "é"])
 TABLE = st.sampled_from([ROWS, OTHERS])
 TIMES = st.integers(0, 20).map(lambda seconds: THEN + timedelta(seconds=seconds))
@@ -224,6 +229,21 @@ def test_the_largest_change_is_known_before_it_is_kept() -> None:
     assert state.largest_change() > 1000
     state.keep()
     assert state.largest_change() == 0
+
+
+@given(word=st.text(), others=st.lists(st.text(), max_size=3))
+def test_rows_that_hold_a_string_are_found_in_hand_and_packed(word: str, others: list[str]) -> None:
+    state = KeyedState(TABLES, 0)
+    for number, each in enumerate([word, *others]):
+        state.put(ROWS, f"{number}", Row(count=number, word=each))
+    for found in (dict(state.rows(ROWS, {word})), dict(rebuilt(kept(state)).rows(ROWS, {word}))):
+        assert found["0"] == Row(count=0, word=word)
+
+
+def test_rows_without_it_need_not_be_read() -> None:
+    unreadable = Line("router.state", 0, b"rows/b", b'{"count":"many"}', [])
+    state = rebuilt([unreadable, Line("router.state", 0, b"rows/a", b'{"count":1,"word":"w"}', [])])
+    assert list(state.rows(ROWS, {"w", "v"})) == [("a", Row(count=1, word="w"))]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ Poison       becomes a dead letter, and counts for the brake
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -94,8 +94,11 @@ class State(Protocol):
         """Remove a row."""
         ...
 
-    def rows(self, table: Table[M]) -> Iterator[tuple[str, M]]:
-        """Return all rows; for rare sweeps only."""
+    def rows(self, table: Table[M], holding: Collection[str] = ()) -> Iterator[tuple[str, M]]:
+        """Return all rows; for rare sweeps only.
+
+        With `holding`, rows that have none of these strings as a value may be left out: that is thirty times as fast.
+        """
         ...
 
     def seen(self, name: str) -> bool:
