@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -20,8 +21,8 @@ from services.ingest.holders import Hold
 
 NOBODYS = "nobodys"
 """The folder of files whose municipality is not known."""
-HELD = "held"
-"""The folder of links, beside the files."""
+HELD, LETTERS = "held", "letters"
+"""The folders of links, beside the files: of messages, and of dead letters."""
 _ID = re.compile(r"[0-9a-f-]{36}")
 """Ids of ours: nothing else becomes a path."""
 _LAST = 2
@@ -31,7 +32,8 @@ _LAST = 2
 class Attachments:
     """The folder: `<OIN>/<first two digits>/<sha256>`. A municipality's files can be thrown away as one.
 
-    `<OIN>/held/<first two of the id>/<id>/<sha256>` are the links: by the id of a message, or of a dead letter.
+    `<OIN>/held/<first two of the id>/<id>/<sha256>` are the links by the id of a message; `letters` instead of `held`
+    by that of a dead letter.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,12 +50,16 @@ class Attachments:
         """Throw away what only this message holds, and return how many files that were; raises OSError."""
         return await asyncio.to_thread(self._erase, oin, holder)
 
+    async def sweep(self, before: datetime) -> int:
+        """Throw away what only dead letters from before this hold; returns how many files, raises OSError."""
+        return await asyncio.to_thread(self._sweep, before.timestamp())
+
     def place(self, oin: str | None, sha256: str) -> Path:
         """Return where a file is, or would be."""
         return self._folder / (oin or NOBODYS) / sha256[:2] / sha256
 
-    def _links(self, oin: str | None, holder: str) -> Path:
-        return self._folder / (oin or NOBODYS) / HELD / holder[:2] / holder
+    def _links(self, oin: str | None, holder: str, kind: str = HELD) -> Path:
+        return self._folder / (oin or NOBODYS) / kind / holder[:2] / holder
 
     def _keep_all(self, files: list[tuple[str | None, File]], held: list[Hold]) -> None:
         for oin in dict.fromkeys(oin for oin, _ in files):
@@ -65,12 +71,18 @@ class Attachments:
         for sha256, file in files.items():
             _keep(file, self.place(oin, sha256))
         for hold in held:
-            _link(self.place(oin, hold.sha256), self._links(oin, hold.holder))
+            kind = LETTERS if hold.is_letter else HELD
+            _link(self.place(oin, hold.sha256), self._links(oin, hold.holder, kind))
 
     def _erase(self, oin: str | None, holder: str) -> int:
         links = self._links(oin, holder)
-        if not (_ID.fullmatch(holder) and links.is_dir()):
-            return 0
+        return self._let_go_of_all(oin, links) if _ID.fullmatch(holder) and links.is_dir() else 0
+
+    def _sweep(self, before: float) -> int:
+        old = [links for links in self._folder.glob(f"*/{LETTERS}/*/*") if links.stat().st_mtime < before]
+        return sum(self._let_go_of_all(_owner(links), links) for links in old)
+
+    def _let_go_of_all(self, oin: str | None, links: Path) -> int:
         with self._alone(oin):
             found = sum(_let_go(link, self.place(oin, link.name)) for link in sorted(links.iterdir()))
             with suppress(FileNotFoundError):
@@ -85,6 +97,11 @@ class Attachments:
         with (folder / ".lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _owner(links: Path) -> str | None:
+    name = links.parents[2].name
+    return None if name == NOBODYS else name
 
 
 def _link(place: Path, links: Path) -> None:

@@ -17,14 +17,17 @@ class Hold(NamedTuple):
     oin: str | None
     sha256: str
     holder: str
+    is_letter: bool = False
+    """A dead letter holds it, which ends by itself."""
 
 
 def held(outgoing: Iterable[Outgoing]) -> Iterator[Hold]:
     """Return every hold of what is about to be written."""
     for each in outgoing:
         if each.event:
-            holder = _holder(each.event)
-            yield from (Hold(each.event.data.tenant, file.sha256, holder) for file in _files(each.event.data))
+            data, holder = each.event.data, _holder(each.event)
+            letter = isinstance(data, RecordSetAside)
+            yield from (Hold(data.tenant, file.sha256, holder, letter) for file in _files(data))
 
 
 def _holder(event: CloudEvent) -> str:

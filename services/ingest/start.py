@@ -10,7 +10,6 @@ from starlette.types import ASGIApp
 
 from services.channels import base
 from services.channels.loader import UnknownChannel, load
-from services.ingest import eraser
 from services.ingest.accept import Door
 from services.ingest.app import build
 from services.ingest.attachments import Attachments
@@ -18,6 +17,7 @@ from services.ingest.body import BodyLimits
 from services.ingest.bridge import Bridge
 from services.ingest.callers import Callers
 from services.ingest.counts import Counts
+from services.ingest.eraser import Files
 from services.ingest.intake import Intake
 from services.ingest.keeping import Keeping
 from services.ingest.listeners import Ear, Listeners
@@ -101,7 +101,7 @@ class Running:
         self._producer = Producer(connection(kafka), wait=settings.publish_seconds)
         self._keeping = Keeping(settings, process.instance, self._producer, clock, self._metrics)
         self._ingest = assemble(settings, self._tenants, self._keeping.bus, clock, self._metrics)
-        self._files = eraser.follower(connection(kafka), process.instance, Attachments(settings.attachments))
+        self._files = Files(connection(kafka), process.instance, Attachments(settings.attachments), clock)
         self._http = HttpServer(self._ingest.app, Patience(settings.header_seconds, settings.stop_seconds))
         self._listeners = Listeners()
         self._management = Management(self._health(), self._metrics.registry)

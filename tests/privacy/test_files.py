@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -123,6 +124,35 @@ async def test_only_our_own_ids_become_a_path(tmp_path: Path, holder: str) -> No
     kept = Attachments(tmp_path / "files")
     await keep(kept, ONE, PHOTO)
     assert await kept.erase(ZONNEDAEL, holder) == 0
+    assert contents(tmp_path) == {PHOTO.content}
+
+
+# --- what dead letters held ----------------------------------------------------------------------------------
+
+
+def written_at(folder: Path) -> datetime:
+    [links] = folder.glob("*/letters/*/*")
+    return datetime.fromtimestamp(links.stat().st_mtime, UTC)
+
+
+async def test_the_bytes_of_a_dead_letter_go_when_it_is_gone_and_no_sooner(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        assert (await hub.post(b"nonsense " * 5_000)).status == 200
+        [letter] = hub.bus.set_aside
+        assert letter.file
+    kept = Attachments(tmp_path)
+    written = written_at(tmp_path)
+    assert await kept.sweep(written - timedelta(seconds=1)) == 0
+    assert contents(tmp_path) == {b"nonsense " * 5_000}
+    assert await kept.sweep(written + timedelta(seconds=1)) == 1
+    assert contents(tmp_path) == set()
+
+
+async def test_what_a_message_holds_is_never_swept(tmp_path: Path) -> None:
+    kept = Attachments(tmp_path)
+    await keep(kept, ONE, PHOTO)
+    await kept.keep([(ZONNEDAEL, PHOTO)], [Hold(ZONNEDAEL, PHOTO.sha256, TWO, is_letter=True)])
+    assert await kept.sweep(datetime.now(UTC) + timedelta(days=1)) == 0
     assert contents(tmp_path) == {PHOTO.content}
 
 
