@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime.bus.seat import Line
@@ -59,6 +59,7 @@ lines = st.builds(
 )
 
 
+@settings(deadline=None)  # it syncs a disk
 @given(brought=st.lists(lines, max_size=12))
 def test_a_line_comes_back_as_it_was_brought(brought: list[Line], tmp_path_factory: pytest.TempPathFactory) -> None:
     store = Store(tmp_path_factory.mktemp("spool"))
