@@ -32,7 +32,7 @@ MEASURES: dict[str, Measure] = {
 def main() -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--messages", type=int, default=60_000, help="how many the router works (default 60000)")
+    parser.add_argument("--messages", type=int, default=30_000, help="how many the router works (default 30000)")
     parser.add_argument("--only", choices=MEASURES, help="measure only this")
     parser.add_argument("--out", type=Path, default=Path("bench/results/latest.json"), help="where the JSON goes")
     arguments = parser.parse_args()
