@@ -23,9 +23,9 @@ class IngestSettings(BaseSettings):
     """The folder of files that came with messages; every replica needs the same one."""
     body_bytes: int = Field(default=256_000, gt=0)
     """The largest body that is taken by HTTP."""
-    body_seconds: float = Field(default=15.0, gt=0)
+    body_seconds: float = Field(default=12.0, gt=0)
     """How long a body may take to come."""
-    header_seconds: float = Field(default=15.0, gt=0)
+    header_seconds: float = Field(default=12.0, gt=0)
     """How long a connection may take to come with a request, or with the next one."""
     publish_seconds: float = Field(default=1.0, gt=0)
     """How long the broker may take to keep what came in, before it goes to the spool."""
