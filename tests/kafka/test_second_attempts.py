@@ -12,6 +12,7 @@ from schemas.events import (
     DeliveryStatus,
     FactWorklisted,
     MessageRouted,
+    Reason,
     ReplyRequested,
     SendRequested,
 )
@@ -33,7 +34,10 @@ Q = queue("public-space")
 
 
 async def test_whatever_becomes_of_a_call_every_reply_gets_its_final_status(broker: Broker, tmp_path: Path) -> None:
-    """Failure 4 of the field, "sent" that never arrived: five ways in which a provider says too little."""
+    """Failures 4 and 5 of the field: "sent" that never arrived, a status that runs backwards, a reason that is lost.
+
+    Six citizens, and six ways in which a provider says too little, too late or in the wrong order.
+    """
     environment = {"ROUTER_DOUBT_SECONDS": str(DOUBT)}
     async with house(broker.bootstrap, tmp_path, environment=environment) as hub:
         behaviours = {
@@ -42,6 +46,7 @@ async def test_whatever_becomes_of_a_call_every_reply_gets_its_final_status(brok
             "31600000003": [CUT_MUTE],
             "31600000004": [NOT_TAKEN, CUT_MUTE],
             "31600000005": [BUSY] * 1_000,
+            "31600000006": [Behaviour(failed_with=131026)],
         }
         for citizen, behaviour in behaviours.items():
             hub.graph.behave(citizen, *behaviour)
@@ -61,7 +66,12 @@ async def test_whatever_becomes_of_a_call_every_reply_gets_its_final_status(brok
         assert (phones["31600000004"], statuses["31600000004"]) == (["2.0"], [S.QUEUED, S.UNKNOWN])
         # It was never taken, and its time is over.
         assert (phones["31600000005"], statuses["31600000005"]) == ([], [S.QUEUED, S.FAILED])
-        assert sorted(each.why for each in await hub.all("facts", FactWorklisted)) == ["expired", "unknown"]
+        # Taken, and then reported as failed: with the reason, and its code.
+        assert (phones["31600000006"], statuses["31600000006"]) == (["1.0"], [S.QUEUED, S.FAILED])
+        why = {(each.reason, each.code) for each in await hub.all(Q, DeliveryChanged) if each.status is S.FAILED}
+        assert why == {(Reason.EXPIRED, None), (Reason.RECIPIENT, "131026")}
+        worklisted = sorted(each.why for each in await hub.all("facts", FactWorklisted))
+        assert worklisted == ["expired", "recipient", "unknown"]
         assert max(each.attempt for each in await hub.all("outbox", SendRequested)) == 2
         assert oldest(await hub.metrics()) == 0
 
@@ -85,7 +95,7 @@ async def settled(hub: House) -> bool:
     asked = await hub.all("outbox", SendRequested)
     worklisted = {each.reply for each in await hub.all("facts", FactWorklisted)}
     went = {each.reply for each in await hub.all(Q, DeliveryChanged) if each.status in (S.DELIVERED, S.READ)}
-    return len({each.reply for each in asked}) == len(worklisted | went) == 5 and oldest(await hub.metrics()) == 0
+    return len({each.reply for each in asked}) == len(worklisted | went) == 6 and oldest(await hub.metrics()) == 0
 
 
 async def told(hub: House, citizen: str) -> list[DeliveryStatus]:
