@@ -14,6 +14,7 @@ import time
 from asyncio.subprocess import PIPE
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,16 +138,20 @@ def spellings(text: str) -> set[bytes]:
 
 
 def _folders(folder: Path, mark: Mark) -> set[str]:
+    """What is renamed while we look could be missed: then look again."""
     wanted = spellings(mark.word) | spellings(mark.number)
-    found = set()
-    for path in folder.rglob("*"):
-        # Indexes hold offsets and times, and are a megabyte of zeros each.
-        if path.suffix in {".index", ".timeindex"} or not path.is_file():
-            continue
-        content = path.read_bytes()
-        if any(each in content for each in wanted):
-            found.add(path.parent.name.rpartition("-")[0] or path.name)
-    return found
+    for _ in range(50):
+        with suppress(FileNotFoundError):
+            files = _files(folder)
+            found = {path for path in files if any(each in path.read_bytes() for each in wanted)}
+            if files == _files(folder):
+                return {path.parent.name.rpartition("-")[0] or path.name for path in found}
+    raise AssertionError("the files would not stand still")
+
+
+def _files(folder: Path) -> set[Path]:
+    """Indexes hold offsets and times, and are a megabyte of zeros each."""
+    return {path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".index", ".timeindex"}}
 
 
 async def found_in(folder: Path, mark: Mark) -> set[str]:
