@@ -62,9 +62,10 @@ class Service:
         return False
 
     def kill(self) -> int:
-        """End it without a word (SIGKILL); returns the pid that died."""
+        """End it without a word (SIGKILL); returns the pid that died, 0 when it has no life just now."""
         pid = self.pid
-        os.kill(pid, signal.SIGKILL)
+        if pid:  # to kill 0 would be to kill ourselves, and all of our group
+            os.kill(pid, signal.SIGKILL)
         return pid
 
     async def stop(self) -> int:
