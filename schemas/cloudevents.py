@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from schemas.events import EVENTS, Event
 
@@ -62,7 +61,7 @@ def encode(event: CloudEvent) -> tuple[Headers, bytes]:
         headers.append(("ce_sequence", event.sequence.encode()))
     if event.traceparent is not None:
         headers.append(("ce_traceparent", event.traceparent.encode()))
-    return headers, to_json(event.data, by_alias=False, exclude_none=True)
+    return headers, event.data.model_dump_json(exclude_none=True).encode()
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> CloudEvent:
