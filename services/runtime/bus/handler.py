@@ -97,7 +97,7 @@ class State(Protocol):
     def rows(self, table: Table[M], holding: Collection[str] = ()) -> Iterator[tuple[str, M]]:
         """Return all rows; for rare sweeps only.
 
-        With `holding`, rows that have none of these strings as a value may be left out: that is thirty times as fast.
+        With `holding`, rows that have none of these strings as a value may be left out.
         """
         ...
 
