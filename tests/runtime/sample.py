@@ -50,8 +50,9 @@ class Names:
         return [(name, self.declared(name)) for name in (*self.inputs, self.state, self.seen, *self.outputs)]
 
     def declared(self, name: str) -> topics.Topic:
+        """Fewer partitions than in earnest; but dead letters are everybody's on a shared broker: those as they are."""
         topic = topics.topic_of(name.removeprefix(self.prefix))
-        return replace(topic, partitions=min(topic.partitions, NUMBERS))
+        return topic if topic is topics.DEAD_LETTERS else replace(topic, partitions=min(topic.partitions, NUMBERS))
 
 
 class Conversation(Frozen):
