@@ -16,6 +16,7 @@ from services.ingest.attachments import Attachments
 from services.ingest.body import BodyLimits
 from services.ingest.bridge import Bridge
 from services.ingest.callers import Callers
+from services.ingest.connections import impatient
 from services.ingest.counts import Counts
 from services.ingest.eraser import Files
 from services.ingest.intake import Intake
@@ -24,7 +25,6 @@ from services.ingest.listeners import Ear, Listeners
 from services.ingest.owners import owners
 from services.ingest.readers import Readers
 from services.ingest.receive import Reception
-from services.ingest.serve import HttpServer, Patience
 from services.ingest.settings import IngestSettings
 from services.ingest.webhook import Webhooks
 from services.runtime.bus.connection import connection
@@ -37,6 +37,7 @@ from services.runtime.process.settings import KafkaSettings, ProcessSettings
 from services.runtime.process.stop import Stop, Stopped
 from services.runtime.process.tenants import Endpoint, Tenants, read
 from services.runtime.spool.store import Taken
+from services.runtime.web.server import HttpServer
 
 log = get_logger()
 
@@ -102,7 +103,7 @@ class Running:
         self._keeping = Keeping(settings, process.instance, self._producer, clock, self._metrics)
         self._ingest = assemble(settings, self._tenants, self._keeping.bus, clock, self._metrics)
         self._files = Files(connection(kafka), process.instance, Attachments(settings.attachments), clock)
-        self._http = HttpServer(self._ingest.app, Patience(settings.header_seconds, settings.stop_seconds))
+        self._http = HttpServer(self._ingest.app, settings.stop_seconds, impatient(settings.header_seconds))
         self._listeners = Listeners()
         self._management = Management(self._health(), self._metrics.registry)
 

@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from schemas.cloudevents import CloudEvent
 from schemas.events import Event, RecordSetAside
-from services.ingest.serve import HttpServer, Patience
+from services.ingest.connections import impatient
 from services.ingest.settings import IngestSettings
 from services.ingest.start import Ingest, assemble
 from services.runtime.bus.handler import Outgoing
@@ -24,6 +24,7 @@ from services.runtime.bus.seat import NotDurable
 from services.runtime.process.clock import ManualClock
 from services.runtime.process.metrics import Metrics
 from services.runtime.process.tenants import Tenants
+from services.runtime.web.server import HttpServer
 from tests.ingest import toy
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -170,7 +171,7 @@ async def running(folder: Path, **settings: object) -> AsyncIterator[Hub]:
     bus, clock, metrics = Bus(), ManualClock(NOW), Metrics()
     made = IngestSettings.model_validate({"attachments": folder, **settings})
     ingest = assemble(made, TENANTS, bus, clock, metrics, toy.load)
-    server = HttpServer(ingest.app, Patience(made.header_seconds, made.stop_seconds))
+    server = HttpServer(ingest.app, made.stop_seconds, impatient(made.header_seconds))
     await server.start("127.0.0.1", 0, ended=lambda: None)
     try:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:

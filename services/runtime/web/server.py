@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, started and stopped by us, with its signals and logs in our hands."""
+"""The HTTP server: uvicorn, started and stopped by us, with its signals, logs and limits in our hands."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ log = get_logger()
 
 
 class HttpServer:
-    """Serves one app on one port. `patience`: seconds that requests may take to end when we stop."""
+    """Serves one app on one port.
 
-    def __init__(self, app: ASGIApp, patience: float) -> None:
+    `patience` is how many seconds requests may take to end when we stop; `protocol` speaks HTTP on one connection,
+    when that is to be other than uvicorn's own.
+    """
+
+    def __init__(self, app: ASGIApp, patience: float, protocol: type[asyncio.Protocol] | None = None) -> None:
         config = uvicorn.Config(
             app,
+            http=protocol or "auto",
             ws="none",
             lifespan="off",
             log_config=None,
