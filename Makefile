@@ -19,10 +19,11 @@ run: setup ## a real Kafka, all services, and a story told through them; ONCE=1 
 
 test: setup ## all tests, with and without a broker, but for chaos; HUB_REQUIRE=all turns skips into failures
 	@$(BIN)/python -m deploy.kafka --prepare || true
-	@$(BIN)/pytest -m "not chaos"
+	@$(BIN)/pytest -m "not kafka" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "kafka and not chaos"
 
 test-fast: setup ## the tests that need no broker
-	@$(BIN)/pytest -m "not kafka"
+	@$(BIN)/pytest -m "not kafka" -n 2 --dist loadfile
 
 test-kafka: setup ## the tests on a real broker
 	@$(BIN)/python -m deploy.kafka --prepare || true

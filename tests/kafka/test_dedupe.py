@@ -57,6 +57,7 @@ def webhooks(hub: House, chance: Random) -> list[tuple[int, bytes]]:
     return found
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", [7])
 async def test_each_webhook_is_one_message_whatever_is_killed(hub: House, seed: int) -> None:

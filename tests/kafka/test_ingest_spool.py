@@ -86,6 +86,7 @@ async def test_failure_1_of_the_field_acknowledged_then_gone(broker: Broker, tmp
         assert promised <= {event.id for event in await events(ingest)}
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("point", [each for each in crash.POINTS if each.startswith("spool.")])
 async def test_killed_at_any_point_of_the_spool_and_begun_again_what_was_promised_is_there_in_order(
     point: str, broker: Broker, tmp_path: Path
@@ -115,6 +116,7 @@ async def deliver(ingest: Ingest, name: str, promised: set[str]) -> None:
             promised.add(message_id(SECRET.encode(), "whatsapp", "balie", name))
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     "fault",
     [

@@ -32,6 +32,7 @@ async def insight(bootstrap: str, tmp_path: Path) -> AsyncIterator[Insight]:
         yield insight
 
 
+@pytest.mark.chaos
 async def test_killed_again_and_again_it_comes_to_say_what_is_so(insight: Insight) -> None:
     insight.start()
     await insight.publish([*stories(insight.oin, 0, 50)])
